@@ -1,0 +1,111 @@
+"""From a bearer token to a Caller: a JWT of the configured issuer, checked against the keys it publishes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from shared_code import errors
+from shared_code.identity.caller import Caller, CallerKind, read_scopes
+
+ALGORITHMS = ["RS256", "PS256", "ES256"]
+LEEWAY_SECONDS = 60  # clocks differ a little between an issuer and a worker
+KEYS_MAX_AGE_SECONDS = 3600
+KEYS_MIN_AGE_SECONDS = 30  # an unknown key id makes the keys be read again, but not more often than this
+REMEMBERED_TOKENS = 2000
+
+FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class TokenChecker:
+    """Checks signature, issuer, audience, times and scope; remembers the callers of tokens that held until they expire.
+
+    fetch_keys  gives the issuer's JSON Web Key Set; raises Busy where the issuer does not answer
+    now         seconds since 1970
+    """
+
+    def __init__(self, issuer: str, audience: str, fetch_keys: FetchKeys, now: Callable[[], float]) -> None:
+        self._issuer, self._audience = issuer, audience
+        self._fetch_keys, self._now = fetch_keys, now
+        self._keys: Any = None
+        self._keys_at = 0.0
+        self._callers: dict[bytes, tuple[float, Caller]] = {}
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """The caller named by an Authorization header. Raises Unauthorized, with what is wrong with the token."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise errors.Unauthorized("this needs a bearer token: Authorization: Bearer <token>")
+        token = token.strip()
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._callers.get(digest)
+        if known and known[0] > self._now():
+            return known[1]
+        expires, caller = await self._check(token)
+        if len(self._callers) >= REMEMBERED_TOKENS:
+            self._callers.clear()
+        self._callers[digest] = (expires, caller)
+        return caller
+
+    async def _check(self, token: str) -> tuple[float, Caller]:
+        from joserfc import jwt  # joserfc: imported when the first token comes, for a quick start
+        from joserfc.errors import JoseError
+
+        try:
+            decoded = await self._decode(token)
+            registry = jwt.JWTClaimsRegistry(
+                now=int(self._now()),
+                leeway=LEEWAY_SECONDS,
+                iss={"essential": True, "value": self._issuer},
+                aud={"essential": True, "value": self._audience},
+                exp={"essential": True},
+                sub={"essential": True},
+            )
+            registry.validate(decoded.claims)
+        except (JoseError, ValueError) as fault:
+            raise errors.Unauthorized(f"the token does not hold: {fault}") from fault
+        return float(decoded.claims["exp"]) + LEEWAY_SECONDS, caller_of_claims(decoded.claims)
+
+    async def _decode(self, token: str) -> Any:
+        from joserfc import jwt
+        from joserfc.errors import InvalidKeyIdError
+
+        try:
+            return jwt.decode(token, await self._key_set(KEYS_MAX_AGE_SECONDS), algorithms=ALGORITHMS)
+        except InvalidKeyIdError:
+            return jwt.decode(token, await self._key_set(KEYS_MIN_AGE_SECONDS), algorithms=ALGORITHMS)
+
+    async def _key_set(self, max_age_seconds: float) -> Any:
+        from joserfc.jwk import KeySet
+
+        if self._keys is None or self._now() - self._keys_at > max_age_seconds:
+            keys = await self._fetch_keys()
+            self._keys, self._keys_at = KeySet.import_key_set(keys), self._now()  # type: ignore[arg-type]
+        return self._keys
+
+
+def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
+    """Who the claims of a token that holds speak of.
+
+    A `patient` claim or a `fhirUser` of Patient makes a person, a `fhirUser` of Practitioner a practitioner, a
+    system/… scope without either a system. Raises Unauthorized where the claims name none of them.
+    """
+    scope = claims.get("scope") or claims.get("scp") or ""
+    grants = read_scopes(scope.split() if isinstance(scope, str) else [str(s) for s in scope])
+    kind, person = _kind_and_person(claims, {grant.context for grant in grants})
+    return Caller(str(claims["sub"]), kind, person, grants)
+
+
+def _kind_and_person(claims: Mapping[str, Any], contexts: set[str]) -> tuple[CallerKind, str | None]:
+    user, patient = str(claims.get("fhirUser") or ""), str(claims.get("patient") or "")
+    user = "/".join(user.split("/")[-2:])
+    if patient:
+        return "person", f"Patient/{patient.removeprefix('Patient/')}"
+    if user.startswith("Patient/"):
+        return "person", user
+    if user.startswith("Practitioner/"):
+        return "practitioner", None
+    if "system" in contexts:
+        return "system", None
+    raise errors.Unauthorized("the token names no person (patient), no practitioner (fhirUser) and no system/… scope")
