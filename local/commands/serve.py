@@ -1,0 +1,18 @@
+"""`dev.py serve`: the bare stack for another program."""
+
+from __future__ import annotations
+
+import argparse
+
+from local.stack.folder import StackFolder
+from local.stack.session import run_stack
+from local.stack.supervisor import Supervisor
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve until a signal; one line on standard output once requests are accepted."""
+
+    async def when_ready(supervisor: Supervisor) -> None:
+        print(f"ready {supervisor.addresses.app}", flush=True)
+
+    return run_stack(StackFolder(given.data.resolve()), given.port, when_ready)
