@@ -1,0 +1,32 @@
+"""What FHIR R4 itself says: the JSON door, validation, homes, search values, criteria, outcomes. Pure values only."""
+
+from __future__ import annotations
+
+from shared_code.fhir.criteria import Criterion, DateRange, criterion
+from shared_code.fhir.homes import home_of, other_patients
+from shared_code.fhir.json_door import dump, parse
+from shared_code.fhir.outcomes import ANSWERS, answer, outcome
+from shared_code.fhir.references import references
+from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
+from shared_code.fhir.search_values import SearchParameter, search_parameters, search_values
+
+__all__ = [
+    "ANSWERS",
+    "SHARED_TYPES",
+    "Criterion",
+    "DateRange",
+    "Resource",
+    "SearchParameter",
+    "answer",
+    "criterion",
+    "dump",
+    "home_of",
+    "is_homed_type",
+    "other_patients",
+    "outcome",
+    "parse",
+    "references",
+    "resource_types",
+    "search_parameters",
+    "search_values",
+]

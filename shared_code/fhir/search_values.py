@@ -1,0 +1,107 @@
+"""The search values of a resource, as they are stored beside it: what each served search parameter can find it by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from shared_code.fhir.dates import period_span, span, spans_of_timing
+from shared_code.fhir.definitions import definition
+from shared_code.fhir.property_paths import Finder, finder
+from shared_code.fhir.references import relative, unversioned
+from shared_code.fhir.resource_types import Resource
+from shared_code.fhir.tokens import token_values
+
+SERVED = frozenset({"patient", "subject", "code", "status", "date", "identifier"})
+
+type Kind = Literal["token", "reference", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameter:
+    """One search parameter of one type; `targets` are the types that a reference may point to."""
+
+    name: str
+    kind: Kind
+    targets: tuple[str, ...] = ()
+
+
+class _Extraction(NamedTuple):
+    name: str
+    sources: tuple[tuple[Finder, Callable[[Any], list[Any]]], ...]
+
+
+@cache
+def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
+    """The served parameters of a type, by name."""
+    return MappingProxyType(
+        {
+            name: SearchParameter(name, row["kind"], tuple(row.get("targets", ())))
+            for name, row in _served(resource_type).items()
+        }
+    )
+
+
+def search_values(resource: Resource) -> dict[str, list[Any]]:
+    """The values by parameter name, without duplicates; a parameter that finds nothing is left out.
+
+    token      'system|code', 'code' and 'system|', see tokens.py
+    reference  'Type/id' without version, absolute urls as they are; references to contained resources are left out
+    date       {"lo": …, "hi": …}, UTC text of fixed width, `hi` being the first instant after it
+    """
+    values: dict[str, list[Any]] = {}
+    for name, sources in _extractions(resource["resourceType"]):
+        found = [stored for find, convert in sources for value in find(resource) for stored in convert(value)]
+        if found:
+            values[name] = found if len(found) == 1 else _distinct(found)
+    return values
+
+
+def _distinct(found: list[Any]) -> list[Any]:
+    if isinstance(found[0], str):
+        return list(dict.fromkeys(found))
+    return [value for index, value in enumerate(found) if value not in found[:index]]
+
+
+def _served(resource_type: str) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = (definition(resource_type) or {}).get("search", {})
+    return {name: row for name, row in rows.items() if name in SERVED}
+
+
+@cache
+def _extractions(resource_type: str) -> tuple[_Extraction, ...]:
+    return tuple(
+        _Extraction(name, tuple((finder(path), _converter(row["kind"], *kind)) for path, *kind in row["paths"]))
+        for name, row in _served(resource_type).items()
+    )
+
+
+def _converter(kind: Kind, data_type: str, only: str | None = None) -> Callable[[Any], list[Any]]:
+    if kind == "token":
+        return lambda value: token_values(value, data_type)
+    if kind == "reference":
+        return lambda value: _reference_values(value, data_type, only)
+    return lambda value: [{"lo": lo, "hi": hi} for lo, hi in _spans(value, data_type)]
+
+
+def _reference_values(value: Any, data_type: str, only: str | None) -> list[str]:
+    literal = value.get("reference") if data_type == "Reference" else value
+    if not literal or literal[0] == "#":
+        return []
+    if only is not None:
+        target = relative(literal)
+        said = target[0] if target else value.get("type") or (f"/{only}/" in literal and only)
+        if said != only:
+            return []
+    return [unversioned(literal)]
+
+
+def _spans(value: Any, data_type: str) -> list[tuple[str, str]]:
+    if data_type == "Period":
+        return [period_span(value)]
+    if data_type == "Timing":
+        return spans_of_timing(value)
+    return [span(value)]

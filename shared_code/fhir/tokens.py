@@ -1,0 +1,32 @@
+"""How codes and identifiers are written as search values: `system|code`, other bars behind a backslash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def escaped(text: str) -> str:
+    """`text` with a backslash before each backslash and bar."""
+    return text.replace("\\", "\\\\").replace("|", "\\|") if "\\" in text or "|" in text else text
+
+
+def token_values(value: Any, data_type: str) -> list[str]:
+    """The stored forms of one element: `system|code` (or `|code`), `code`, and `system|` if it has one."""
+    if data_type == "CodeableConcept":
+        return [text for coding in value.get("coding", ()) for text in _forms(coding.get("system"), coding.get("code"))]
+    if data_type == "Coding":
+        return _forms(value.get("system"), value.get("code"))
+    if data_type == "Identifier":
+        return _forms(value.get("system"), value.get("value"))
+    if data_type == "ContactPoint":
+        return _forms(None, value.get("value"))  # its system says phone or email and names no code system
+    return _forms(None, ("true" if value else "false") if isinstance(value, bool) else str(value))
+
+
+def _forms(system: str | None, code: str | None) -> list[str]:
+    forms = []
+    if code:
+        forms = [f"{escaped(system or '')}|{escaped(code)}", escaped(code)]
+    if system:
+        forms.append(f"{escaped(system)}|")
+    return forms
