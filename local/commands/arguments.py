@@ -67,6 +67,7 @@ def _serve(commands: Commands) -> None:
     serve = _add(commands, "serve", "The bare stack for another program; says 'ready URL' on standard output.")
     serve.add_argument("--port", type=int, required=True, metavar="N", help="port of the functions")
     serve.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that keeps all state")
+    serve.add_argument("--end-with-parent", action="store_true", help="stop when standard input ends")
     serve.add_argument("--no-sample", action="store_true", help="do not load the sample people")
 
 

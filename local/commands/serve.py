@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from local.lifeline import end_with_parent
 from local.stack.folder import StackFolder
 from local.stack.session import run_stack
 from local.stack.supervisor import Supervisor
@@ -11,6 +12,8 @@ from local.stack.supervisor import Supervisor
 
 def run(given: argparse.Namespace) -> int:
     """Serve until a signal; one line on standard output once requests are accepted."""
+    if given.end_with_parent:
+        end_with_parent()
 
     async def when_ready(supervisor: Supervisor) -> None:
         print(f"ready {supervisor.addresses.app}", flush=True)

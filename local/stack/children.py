@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.stack.app_settings import COSMOS_KEY, DATABASE, Addresses, app_settings, storage_connection
 from local.stack.child import Plan
-from local.stack.folder import StackFolder
+from local.stack.folder import Ports, StackFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".local" / "tools"
@@ -22,7 +22,7 @@ def plans(folder: StackFolder, addresses: Addresses) -> dict[str, Plan]:
     """Name → how it is started."""
     environment = child_environment(addresses)
     commands = {
-        "azurite": azurite_command(folder, addresses),
+        "azurite": azurite_command(folder, addresses.ports),
         "cosmos": _python(
             "local.cosmos", "--port", addresses.ports.cosmos, "--data", folder.cosmos, "--key", COSMOS_KEY,
             "--containers", ROOT / "infra" / "containers.json", "--database", DATABASE,
@@ -38,12 +38,12 @@ def plans(folder: StackFolder, addresses: Addresses) -> dict[str, Plan]:
     return {name: Plan(name, command, environment, ROOT) for name, command in commands.items()}
 
 
-def azurite_command(folder: StackFolder, addresses: Addresses) -> list[str]:
+def azurite_command(folder: StackFolder, ports: Ports) -> list[str]:
     """Azurite for all three kinds of storage; it would send telemetry if it were not told not to."""
     node = shutil.which("node") or "node"
     given: list[object] = [node, ROOT / "local" / "azurite" / "run.js", TOOLS]
     for kind in ("blob", "queue", "table"):
-        given += [f"--{kind}Host", "127.0.0.1", f"--{kind}Port", getattr(addresses.ports, kind)]
+        given += [f"--{kind}Host", "127.0.0.1", f"--{kind}Port", getattr(ports, kind)]
     given += ["--location", folder.azurite, "--skipApiVersionCheck", "--silent", "--disableTelemetry"]
     return [str(one) for one in given]
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,6 +72,10 @@ class StackFolder:
     def sample(self) -> Path:
         """Which sample people were loaded."""
         return self.root / "sample.json"
+
+    def master_key(self) -> str:
+        """The functions host's key that opens everything, the admin routes too."""
+        return create_once(self.root / "master-key", secrets.token_urlsafe(32)).strip()
 
     def ports(self) -> Ports:
         """The ports of this stack, chosen free the first time."""

@@ -20,6 +20,7 @@ from local.stack.former import end_former_children
 from local.stack.ports import require_free
 from local.state_files import write_whole
 
+MASTER_KEY_SETTING = "FunctionsHostKeys__master"  # read by local/host
 GRACE_SECONDS = 12.0
 HEALTHY_WITHIN_SECONDS = 60
 
@@ -48,7 +49,10 @@ class Supervisor:
         await end_former_children(self.folder, self.say)
         self._require_ports()
         addresses = self.addresses
-        write_whole(self.folder.app_settings, json.dumps(settings_file(addresses, {}), indent=2))
+        write_whole(
+            self.folder.app_settings,
+            json.dumps(settings_file(addresses, {MASTER_KEY_SETTING: self.folder.master_key()}), indent=2),
+        )
         self.children = {
             name: Child(plan, self.folder.logs / f"{name}.log", self.say, self._write_services)
             for name, plan in plans(self.folder, addresses).items()
@@ -96,6 +100,7 @@ class Supervisor:
             "app": {
                 "url": addresses.app,
                 "fhir": f"{addresses.app}/api/fhir",
+                "masterKey": self.folder.master_key(),
                 "settings": str(self.folder.app_settings),
             },
             "cosmos": {"url": addresses.cosmos, "key": COSMOS_KEY, "database": DATABASE},
