@@ -119,7 +119,7 @@ async def watch(connection: str, state: Path) -> None:
             while True:
                 try:
                     if not created:
-                        await _create(container, queue)
+                        await create(container, queue)
                         created = True
                     await deliver_new(container, queue, delivered)
                     reachable = True
@@ -130,7 +130,8 @@ async def watch(connection: str, state: Path) -> None:
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _create(container: ContainerClient, queue: QueueClient) -> None:
+async def create(container: ContainerClient, queue: QueueClient) -> None:
+    """The container that is watched and the queue that is told, if they are not there yet."""
     for one in (container.create_container, queue.create_queue):
         try:
             await one()
