@@ -1,0 +1,39 @@
+"""The record store: resources, their versions, searches and transactions, in Cosmos DB."""
+
+from functools import cache
+
+from shared_code.azure.clients import container
+from shared_code.records.conditions import Condition, read_condition
+from shared_code.records.items import Stored, fhir_instant
+from shared_code.records.locating import partition_key, server_id
+from shared_code.records.search import Page, Query, read_query
+from shared_code.records.store import RecordStore, require_type, single, update_write
+from shared_code.records.transactions import Contended
+from shared_code.records.versions import Write
+from shared_code.records.writer import ConditionalCreate
+
+__all__ = [
+    "Condition",
+    "ConditionalCreate",
+    "Contended",
+    "Page",
+    "Query",
+    "RecordStore",
+    "Stored",
+    "Write",
+    "fhir_instant",
+    "partition_key",
+    "read_condition",
+    "read_query",
+    "record_store",
+    "require_type",
+    "server_id",
+    "single",
+    "update_write",
+]
+
+
+@cache
+def record_store() -> RecordStore:
+    """The deployed store; tests make their own."""
+    return RecordStore(container("records"), container("keys"), container("transactions"))

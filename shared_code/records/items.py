@@ -9,6 +9,7 @@ kind      current   what reads and searches answer from; a deleted resource's ha
           next      the staged next version of an item that would be too large with both: id "<item id>:next"
 person    "Patient/<id>", or null where nobody's
 tx, next  on an item that a transaction is about to change: its id, and the fields of the version it will have
+links     on a current item: the further patients that have a link to it
 movedTo   on the tombstone that a change of home leaves: the pk where the resource went on; movedFrom the reverse
 resource  the JSON text as accepted, with `id` and `meta` set by the store
 
@@ -41,6 +42,7 @@ VERSION_FIELDS = (
     "s",
     "resource",
     "home",
+    "links",
     "movedTo",
     "movedFrom",
 )
@@ -143,7 +145,7 @@ def link_item(home: Item, pk: str, person: str) -> Item:
 
 def past_item(base: Item) -> Item:
     """`base` as the past version that it becomes."""
-    kept = {name: base[name] for name in VERSION_FIELDS if name in base and name != "s"}
+    kept = {name: base[name] for name in VERSION_FIELDS if name in base and name not in ("s", "links")}
     return {"id": past_item_id(base["id"], base["version"]), "pk": base["pk"], "kind": "past", "of": base["id"], **kept}
 
 

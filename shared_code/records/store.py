@@ -1,0 +1,331 @@
+"""The record store: FHIR's interactions on resources, each checked against what its caller may see and do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from shared_code import errors
+from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel
+from shared_code.fhir import Resource, is_homed_type, resource_types, validate
+from shared_code.identity import Caller, may_see, require_scope
+from shared_code.records.claims import Claims
+from shared_code.records.conditions import Condition, read_condition
+from shared_code.records.items import Stored, stored
+from shared_code.records.locating import (
+    is_fhir_id,
+    item_id,
+    ordered_id,
+    partition_key,
+    past_item_id,
+    random_partition_key,
+    server_id,
+)
+from shared_code.records.lookups import Lookups
+from shared_code.records.search import DEFAULT_COUNT, Page, Query, Searches, make_cursor, read_cursor, scope_of
+from shared_code.records.transactions import Contended, Transactions
+from shared_code.records.versions import Write
+from shared_code.records.writer import MAX_MOVES, ConditionalCreate, Writer, place_of
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import ContainerProxy
+
+_CONDITION_ATTEMPTS = 4
+
+
+class RecordStore:
+    """Resources in Cosmos DB, a person in a partition. Source: docs/records.md"""
+
+    def __init__(
+        self,
+        records: ContainerProxy,
+        keys: ContainerProxy,
+        transactions: ContainerProxy,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._records, self._now, self._random = records, now, random
+        self.transactions = Transactions(records, transactions, now)
+        claims = Claims(keys, now)
+        self._lookups = Lookups(records, claims, self.transactions)
+        self._writer = Writer(self.transactions, claims, self._lookups, now)
+        self._searches = Searches(records, self.transactions)
+
+    # Reading
+
+    async def read(self, caller: Caller, resource_type: str, resource_id: str) -> Stored:
+        """The current version. Raises NotFound, also for what the caller may not see, and Gone after a delete."""
+        require_type(resource_type)
+        require_scope(caller, "read", resource_type)
+        item = await self._find(caller, resource_type, resource_id)
+        if item["deleted"]:
+            raise errors.Gone(f"{resource_type}/{resource_id} was deleted")
+        return stored(item)
+
+    async def vread(self, caller: Caller, resource_type: str, resource_id: str, version: str) -> Stored:
+        """One version. Raises NotFound where there is none, and Gone where that version is the deletion."""
+        require_type(resource_type)
+        require_scope(caller, "read", resource_type)
+        item: Item | None = await self._find(caller, resource_type, resource_id)
+        wanted = int(version) if version.isdecimal() and len(version) < 10 else 0
+        for _ in range(MAX_MOVES):
+            if item is None or item["version"] <= wanted:
+                break
+            past = await self._past(item, wanted)
+            if past or caller.kind != "system":
+                item = past
+                break
+            item = await self._former_home(item)
+        if item is None or item["version"] != wanted:
+            raise errors.NotFound(f"{resource_type}/{resource_id} has no version {version[:20]}")
+        if item["deleted"]:
+            raise errors.Gone(f"version {version} of {resource_type}/{resource_id} is its deletion")
+        return stored(item)
+
+    async def history(
+        self,
+        caller: Caller,
+        resource_type: str,
+        resource_id: str,
+        count: int = DEFAULT_COUNT,
+        cursor: str | None = None,
+    ) -> Page:
+        """The versions, newest first; a person sees those of their own time with it, a system all."""
+        require_type(resource_type)
+        require_scope(caller, "read", resource_type)
+        item = await self._find(caller, resource_type, resource_id)
+        versions = await self.transactions.versions(item["pk"], item["id"])
+        below = int(read_cursor(cursor)[2]) if cursor else versions[0]["version"] + 1
+        found = [one for one in versions if one["version"] < below]
+        while True:
+            lowest = min([below, *(one["version"] for one in found)])
+            found += await self._past_versions(item, lowest, count + 1 - len(found))
+            former = await self._former_home(item) if caller.kind == "system" else None
+            if former is None or len(found) > count:
+                break
+            item = former
+            found.append(former)
+        found.sort(key=lambda one: -one["version"])
+        more = make_cursor("", "", str(found[count - 1]["version"])) if len(found) > count else None
+        return Page([stored(one, one["version"] == 1) for one in found[:count]], None, more)
+
+    async def search(self, caller: Caller, query: Query) -> Page:
+        """A page of what matches and the caller may see."""
+        require_type(query.filter.type)
+        require_scope(caller, "search", query.filter.type)
+        ids = query.filter.ids
+        if ids is None:
+            scope = scope_of(caller, query.filter)
+            if scope is not None:
+                return await self._searches.in_scope(scope, query)
+            ids = await self._identified(caller, query)
+        return await self._by_ids(caller, query, ids)
+
+    async def _by_ids(self, caller: Caller, query: Query, ids: frozenset[str]) -> Page:
+        async def one(resource_id: str) -> Item | None:
+            try:
+                item = await self._find(caller, query.filter.type, resource_id)
+            except errors.NotFound:
+                return None
+            return item if replace(query.filter, ids=None).matches(item) else None
+
+        after = read_cursor(query.cursor)[2] if query.cursor else ""
+        items = [item for item in await in_parallel([partial(one, own) for own in sorted(ids)]) if item]
+        rest = [item for item in items if item["id"] > after]
+        more = len(rest) > query.count > 0
+        page = rest[: query.count]
+        cursor = make_cursor("", "FF", page[-1]["id"]) if more else None
+        return Page([stored(item) for item in page], len(items) if query.total else None, cursor)
+
+    async def _identified(self, caller: Caller, query: Query) -> frozenset[str]:
+        identifiers = [(name, value) for name, value in query.asked if name == "identifier"]
+        if not identifiers:
+            raise errors.NotImplementedHere(
+                f"a search of {query.filter.type}, which is shared by all, needs _id or identifier=system|value here"
+            )
+        condition = read_condition(query.filter.type, f"identifier={quote(identifiers[0][1], safe='')}")
+        return frozenset((await self._lookups.find(caller, [condition]))[condition])
+
+    async def find(self, caller: Caller, conditions: Sequence[Condition]) -> dict[Condition, list[str]]:
+        """The ids that match each condition, all in one look-up."""
+        for condition in conditions:
+            require_scope(caller, "search", condition.type)
+        return await self._lookups.find(caller, conditions)
+
+    async def existing(self, caller: Caller, references: Sequence[str]) -> set[str]:
+        """Those of the references ("Type/id") whose resource exists and the caller may see."""
+
+        async def one(reference: str) -> str | None:
+            resource_type, _, resource_id = reference.partition("/")
+            try:
+                item = await self._find(caller, resource_type, resource_id)
+            except errors.NotFound:
+                return None
+            return None if item["deleted"] else reference
+
+        return {found for found in await in_parallel([partial(one, reference) for reference in references]) if found}
+
+    # Writing
+
+    async def create(self, caller: Caller, resource: Resource, if_none_exist: str | None = None) -> Stored:
+        """Store a resource under a new id, unless one matches the condition; then that one is the answer.
+
+        raises   Invalid: not valid R4; Forbidden; VersionConflict: several match the condition
+        """
+        resource_type = require_type(resource.get("resourceType"))
+        validate(resource)
+        if not if_none_exist:
+            results = await self._writer.apply(caller, [self.new_write(resource)])
+            return _one(results)
+        condition = read_condition(resource_type, if_none_exist)
+        for attempt in range(_CONDITION_ATTEMPTS):
+            match = single(condition, (await self.find(caller, [condition]))[condition])
+            if match:
+                return await self.read(caller, resource_type, match)
+            try:
+                create = ConditionalCreate(self.new_write(resource), condition)
+                return _one(await self._writer.apply(caller, [], [create]))
+            except Contended:
+                if attempt == _CONDITION_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.01 * 3**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def update(self, caller: Caller, resource: Resource, if_match: str | None = None) -> Stored:
+        """Store the next version, or the first one under an id of the caller's making.
+
+        raises   Invalid, Forbidden, NotFound, VersionConflict: `if_match` is not the stored version
+        """
+        resource_type = require_type(resource.get("resourceType"))
+        validate(resource)
+        resource_id = resource.get("id")
+        if not isinstance(resource_id, str):
+            raise errors.Malformed(f"an update needs the id in the {resource_type}", f"{resource_type}.id")
+        return _one(await self._writer.apply(caller, [update_write(resource, resource_id, if_match)]))
+
+    async def delete(
+        self, caller: Caller, resource_type: str, resource_id: str, if_match: str | None = None
+    ) -> Stored | None:
+        """Delete it; the deletion is a version of its own. Deleting what is deleted already changes nothing.
+
+        raises   NotFound: there never was such a resource, as far as this person may know
+        """
+        require_type(resource_type)
+        if not is_fhir_id(resource_id):
+            raise errors.NotFound(f"there is no {resource_type}/{resource_id[:70]}")
+        results = await self._writer.apply(caller, [Write("delete", resource_type, resource_id, if_match=if_match)])
+        if results[0] is None and caller.kind != "system":
+            raise errors.NotFound(f"there is no {resource_type}/{resource_id}")
+        return results[0]
+
+    async def transact(
+        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()
+    ) -> list[Stored | None]:
+        """All writes, already validated and with their references resolved, or none; results in order."""
+        return await self._writer.apply(caller, writes, creates)
+
+    def new_write(self, resource: Resource, resource_id: str | None = None) -> Write:
+        """The create of a resource under a new id; an id that it brings along is ignored."""
+        resource_type = resource["resourceType"]
+        new_id = resource_id or self.new_id(resource)
+        return Write("create", resource_type, new_id, resource, place_of(resource, new_id))
+
+    def new_id(self, resource: Resource) -> str:
+        """An id for a resource to come; where it may be at home with a person, the id carries that partition."""
+        now_ms = int(self._now().timestamp() * 1000)
+        if not is_homed_type(resource["resourceType"]):
+            return ordered_id(now_ms, self._random(10))
+        person = place_of(resource, "").person
+        pk = partition_key(person) if person else random_partition_key(self._random(13))
+        return server_id(pk, now_ms, self._random(10))
+
+    # Finding
+
+    async def _find(self, caller: Caller, resource_type: str, resource_id: str) -> Item:
+        """The item where the resource is at home, a tombstone among them. Raises NotFound, also for what is hidden."""
+        missing = errors.NotFound(f"there is no {resource_type}/{resource_id[:70]}")
+        if not is_fhir_id(resource_id):
+            raise missing
+        pks = await self._writer.partitions(caller, [(resource_type, resource_id)])
+        pk = pks.get((resource_type, resource_id))
+        item = await self.transactions.visible(pk, item_id(resource_type, resource_id)) if pk else None
+        if item is not None and item["kind"] == "link":
+            if item["deleted"]:
+                raise missing
+            return await self.transactions.visible(item["home"], item["id"]) or _raise(missing)
+        for _ in range(MAX_MOVES):
+            if item is None or "movedTo" not in item or caller.kind != "system":
+                break
+            item = await self.transactions.visible(item["movedTo"], item["id"])
+        if item is None or not may_see(caller, resource_type, item["person"]):
+            raise missing
+        return item
+
+    async def _past(self, item: Item, version: int) -> Item | None:
+        past = await self.transactions.visible(item["pk"], past_item_id(item["id"], version))
+        if past is None:
+            versions = await self.transactions.versions(item["pk"], item["id"])
+            past = next((one for one in versions if one["version"] == version), None)
+        return past
+
+    async def _former_home(self, item: Item) -> Item | None:
+        """The tombstone that the resource left where it was at home before."""
+        if "movedFrom" not in item:
+            return None
+        former = await self.transactions.visible(item["movedFrom"], str(item.get("of", item["id"])))
+        return former if former and former["version"] <= item["version"] else None
+
+    async def _past_versions(self, item: Item, below: int, count: int) -> list[Item]:
+        if count <= 0:
+            return []
+        sql = (
+            "SELECT * FROM c WHERE c.kind = 'past' AND c.of = @of AND c.version < @below"
+            " ORDER BY c.version DESC OFFSET 0 LIMIT @count"
+        )
+        parameters: list[dict[str, Any]] = [
+            {"name": "@of", "value": item["id"]},
+            {"name": "@below", "value": below},
+            {"name": "@count", "value": count},
+        ]
+        with cosmos_errors(item["id"]):
+            rows = self._records.query_items(sql, parameters=parameters, partition_key=item["pk"])
+            return [row async for row in rows]
+
+
+def update_write(resource: Resource, resource_id: str, if_match: str | None = None) -> Write:
+    """The update of a resource; raises Malformed where the id is none."""
+    resource_type = resource["resourceType"]
+    if not is_fhir_id(resource_id):
+        raise errors.Malformed("an id has 1 to 64 letters, digits, hyphens and dots", f"{resource_type}.id")
+    return Write("update", resource_type, resource_id, resource, place_of(resource, resource_id), if_match)
+
+
+def require_type(resource_type: object) -> str:
+    """The type, if it is one that has an endpoint; raises NotFound."""
+    if not isinstance(resource_type, str) or resource_type not in resource_types():
+        raise errors.NotFound(f"{str(resource_type)[:40]!r} is not a resource type of R4 that has an endpoint")
+    return resource_type
+
+
+def single(condition: Condition, ids: Sequence[str]) -> str | None:
+    """The one id that matches, or None. Raises VersionConflict where several do."""
+    if len(ids) > 1:
+        raise errors.VersionConflict(f"several resources match {condition.type}?{condition.query}")
+    return ids[0] if ids else None
+
+
+def _one(results: Sequence[Stored | None]) -> Stored:
+    result = results[0]
+    if result is None:
+        raise AssertionError("a create or update leads to a version")
+    return result
+
+
+def _raise(error: errors.PortalError) -> Any:
+    raise error

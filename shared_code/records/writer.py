@@ -1,0 +1,201 @@
+"""Writes resources: finds what they change, lets `versions` decide, claims ids and identifiers, applies all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared_code import errors
+from shared_code.azure.cosmos import Item
+from shared_code.fhir import home_of, is_homed_type
+from shared_code.identity import Caller, may_see, require_write
+from shared_code.records.claims import Claims, identifier_key, identifier_tokens
+from shared_code.records.conditions import Condition
+from shared_code.records.items import Change, Stored
+from shared_code.records.locating import partition_key, partition_of_id
+from shared_code.records.lookups import Lookups
+from shared_code.records.transactions import Contended, Transactions
+from shared_code.records.versions import Place, Write, decide, touched_elsewhere
+
+ATTEMPTS = 4
+MAX_MOVES = 20  # homes that one resource has had, followed one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalCreate:
+    """A create that holds only while nothing matches its condition."""
+
+    write: Write
+    condition: Condition
+
+
+class Writer:
+    """Makes a set of writes happen together or not at all."""
+
+    def __init__(
+        self, transactions: Transactions, claims: Claims, lookups: Lookups, now: Callable[[], datetime]
+    ) -> None:
+        self._transactions, self._claims, self._lookups, self._now = transactions, claims, lookups, now
+
+    async def apply(
+        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()
+    ) -> list[Stored | None]:
+        """The versions that the writes lead to, in order, those of `creates` last; None for a delete of nothing.
+
+        raises   VersionConflict, NotFound, Forbidden, Conflict: of one write, and then none is made
+                 Contended: others change the same resources again and again, or a condition no longer holds
+        """
+        for write in [*writes, *(create.write for create in creates)]:
+            require_write(caller, write.interaction, write.type, write.place.person if write.place else caller.person)
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._attempt(caller, writes, creates)
+            except Contended:
+                if creates or attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.01 * 3**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(
+        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate]
+    ) -> list[Stored | None]:
+        everything = [*writes, *(create.write for create in creates)]
+        current = await self._current(caller, everything)
+        elsewhere = await self._elsewhere(everything, current)
+        changes: list[Change] = []
+        results: list[Stored | None] = []
+        now = self._now()
+        for write in everything:
+            made, result = decide(write, current.get(write.item_id), elsewhere.get(write.item_id, {}), now)
+            changes += made
+            results.append(result)
+        if changes:
+            await self._claim_ids(caller, everything, current)
+            await self._apply(changes, creates)
+        return results
+
+    async def _apply(self, changes: Sequence[Change], creates: Sequence[ConditionalCreate]) -> None:
+        if not creates:
+            await self._note_identifiers(changes, None)
+            await self._transactions.apply(changes)
+            return
+        header = await self._transactions.begin(changes)
+        try:
+            await self._lookups.reserve([(create.condition, create.write.id) for create in creates], header["tx"])
+            await self._note_identifiers(changes, header["tx"])
+        except BaseException:
+            await self._transactions.abandon(header)
+            raise
+        await self._transactions.stage_and_commit(header, changes)
+
+    async def _note_identifiers(self, changes: Sequence[Change], tx: str | None) -> None:
+        for change in changes:
+            known = set(identifier_tokens(change.base)) if change.base else set()
+            tokens = [token for token in identifier_tokens(change.item) if token not in known]
+            if tokens:
+                keys = [identifier_key(change.item["type"], token) for token in tokens]
+                await self._claims.note(keys, change.item["id"].split(":", 1)[1], tx)
+
+    # Finding
+
+    async def _current(self, caller: Caller, writes: Sequence[Write]) -> dict[str, Item]:
+        """The items of the writes' resources where they are at home now, by item id, free of marks."""
+        existing = [write for write in writes if write.interaction != "create"]
+        pks = await self.partitions(caller, [(write.type, write.id) for write in existing])
+        keys = {(write.item_id, pks[write.type, write.id]) for write in existing if (write.type, write.id) in pks}
+        keys |= {(write.item_id, write.place.pk) for write in existing if write.place and write.place.person}
+        found = await self._transactions.unmarked(sorted(keys)) if keys else {}
+        current: dict[str, Item] = {}
+        for write in existing:
+            item = found.get((write.item_id, pks.get((write.type, write.id), "")))
+            for _ in range(MAX_MOVES):
+                if item is None or "movedTo" not in item or caller.kind != "system":
+                    break
+                item = (await self._transactions.unmarked([(write.item_id, item["movedTo"])])).get(
+                    (write.item_id, item["movedTo"])
+                )
+            if item is None and write.place:
+                item = found.get((write.item_id, write.place.pk))
+            if item is not None and item["kind"] == "link":
+                item = (await self._transactions.unmarked([(write.item_id, item["home"])])).get(
+                    (write.item_id, item["home"])
+                )
+            if item is not None:
+                if not may_see(caller, write.type, item["person"]):
+                    raise errors.NotFound(f"there is no {write.type}/{write.id}")
+                current[write.item_id] = item
+            elif write.place:
+                _require_own_partition(write)
+        return current
+
+    async def _elsewhere(self, writes: Sequence[Write], current: Mapping[str, Item]) -> dict[str, dict[str, Item]]:
+        keys = {
+            (write.item_id, pk)
+            for write in writes
+            if write.interaction != "create"
+            for pk in touched_elsewhere(write, current.get(write.item_id))
+        }
+        found = await self._transactions.unmarked(sorted(keys)) if keys else {}
+        elsewhere: dict[str, dict[str, Item]] = {}
+        for (of, pk), item in found.items():
+            elsewhere.setdefault(of, {})[pk] = item
+        return elsewhere
+
+    async def partitions(self, caller: Caller, resources: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Where each (type, id) is to be looked for by this caller; what no claim knows is left out.
+
+        A person looks at home: a resource of theirs, or a link to it, is in their partition.
+        """
+        pks: dict[tuple[str, str], str] = {}
+        claimed: list[tuple[str, str]] = []
+        for resource_type, resource_id in resources:
+            homed = is_homed_type(resource_type)
+            if not homed:
+                pks[resource_type, resource_id] = partition_key(f"{resource_type}/{resource_id}")
+            elif caller.person:
+                pks[resource_type, resource_id] = partition_key(caller.person)
+            elif pk := partition_of_id(resource_id):
+                pks[resource_type, resource_id] = pk
+            else:
+                claimed.append((resource_type, resource_id))
+        if claimed:
+            found = await self._claims.partitions([f"{kind}/{own}" for kind, own in claimed])
+            pks |= {(kind, own): found[f"{kind}/{own}"] for kind, own in claimed if f"{kind}/{own}" in found}
+        return pks
+
+    async def _claim_ids(self, caller: Caller, writes: Sequence[Write], current: Mapping[str, Item]) -> None:
+        """Claim the client-assigned ids of what these writes make, before it is made."""
+        new = {
+            f"{write.type}/{write.id}": write.place.pk
+            for write in writes
+            if write.place and write.interaction == "update" and write.item_id not in current
+            if is_homed_type(write.type) and not partition_of_id(write.id)
+        }
+        if not new:
+            return
+        try:
+            await self._claims.claim_ids(new)
+        except errors.Conflict:
+            if caller.kind == "system":
+                raise
+            raise errors.NotFound("one of the resources does not exist, and its id is not free") from None
+
+
+def _require_own_partition(write: Write) -> None:
+    pk = partition_of_id(write.id) if is_homed_type(write.type) else None
+    if pk and write.place and pk != write.place.pk:
+        raise errors.NotFound(
+            f"there is no {write.type}/{write.id}, and an id of this form cannot be given to what is at home elsewhere"
+        )
+
+
+def place_of(resource: dict[str, object], resource_id: str) -> Place:
+    """Where a resource is, or will be, at home; its id names the partition where nobody does."""
+    resource_type = str(resource["resourceType"])
+    person = home_of({**resource, "id": resource_id})
+    if person:
+        return Place(partition_key(person), person)
+    own = partition_of_id(resource_id) if is_homed_type(resource_type) else None
+    return Place(own or partition_key(f"{resource_type}/{resource_id}"), None)
