@@ -1,0 +1,215 @@
+"""The host put together: from the settings of one app to its listeners and its HTTP side, and down again in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import platform
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import uvicorn
+
+from local.host.admin import Admin, RunNow
+from local.host.cors import Cors
+from local.host.http import HttpSide, Limits
+from local.host.index import Function, HttpTrigger, QueueTrigger, TimerTrigger, read_index
+from local.host.invocations import Invocations
+from local.host.keys import PREFIX, Keys
+from local.host.lateness import watch_lateness
+from local.host.listeners import Listener, Listeners
+from local.host.locks import CONTAINER
+from local.host.queues import INVISIBLE_SECONDS, QueueListener
+from local.host.settings import HostConfig, LocalSettings
+from local.host.storage import HOST_STORAGE, Connections
+from local.host.timers import TimerListener
+from local.host.worker import Worker
+
+GRACE_SECONDS = 10
+LARGEST_BODY_BYTES = 104_857_600
+KEEP_ALIVE_SECONDS = 120
+QUEUE_INVISIBLE_SETTING = "LocalHost__queueInvisibleSeconds"
+log = logging.getLogger("Host.Startup")
+
+
+class Host:
+    """One function app, running.
+
+    app      its folder, which is the current directory and on the import path
+    address  where it is reached, e.g. http://127.0.0.1:7071
+    """
+
+    def __init__(
+        self,
+        app: Path,
+        address: str,
+        config: HostConfig,
+        local: LocalSettings,
+        worker: Worker,
+        environ: Mapping[str, str],
+        *,
+        auth: bool,
+    ) -> None:
+        self._app, self._address, self._config, self._local = app, address, config, local
+        self._worker, self._environ, self._auth = worker, environ, auth
+        self._connections = Connections(environ)
+        self._invocations = Invocations(worker, self._connections, base64=config.queues.base64)
+        self._host_id = host_id(environ, app)
+        self._stop = asyncio.Event()
+        self.functions: list[Function] = []
+
+    def stop(self) -> None:
+        """Begin to end: listeners first, then what runs."""
+        self._stop.set()
+
+    async def run(self, listening: socket.socket) -> None:
+        """Load the app, serve it on `listening` and say so; return after `stop`, when all of it has ended."""
+        self.functions = read_index(await self._worker.load(self._app), self._environ, self._config.route_prefix)
+        keys = Keys(self._environ, enforced=self._auth)
+        self._warn(keys)
+        runners: dict[str, RunNow] = {}
+        listeners = Listeners(self._listeners(runners))
+        admin = Admin(self.functions, keys, self._host_id, self._address)
+        admin.run_now = runners
+        http = self._http_side(keys, admin)
+        server = _Server(http)
+        for line in table(self.functions, self._address):
+            print(line)
+        lateness = asyncio.create_task(watch_lateness())
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            await server.accepting.wait()
+            listeners.start()
+            http.ready, admin.state = True, "Running"
+            print(f"ready {self._address}", flush=True)
+            await self._stop.wait()
+        finally:
+            log.info("stopping")
+            listeners.stop()
+            server.should_exit = True
+            await asyncio.gather(listeners.ended(GRACE_SECONDS), http.ended(GRACE_SECONDS), admin.ended(GRACE_SECONDS))
+            lateness.cancel()
+            await serving
+            await self._connections.close()
+
+    def _http_side(self, keys: Keys, admin: Admin) -> HttpSide:
+        config = self._config
+        most = int(self._environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or LARGEST_BODY_BYTES)
+        return HttpSide(
+            self.functions,
+            self._invocations,
+            keys,
+            Cors(self._local.origins, credentials=self._local.credentials),
+            admin,
+            config,
+            Limits(config.max_concurrent_requests, config.max_outstanding_requests, most),
+            homepage=self._environ.get("AzureWebJobsDisableHomepage", "").lower() != "true",
+        )
+
+    def _listeners(self, runners: dict[str, RunNow]) -> list[Listener]:
+        listeners: list[Listener] = []
+        storage = self._connections.container(CONTAINER) if self._connections.has_host_storage() else None
+        active = [function for function in self.functions if not function.disabled]
+        for function in active:
+            if isinstance(function.trigger, TimerTrigger):
+                timer = TimerListener(
+                    function,
+                    self._invocations,
+                    storage,
+                    self._host_id,
+                    self._config.lock_period_seconds,
+                    self._config.lock_recovery_seconds,
+                )
+                if storage is None and timer.needs_storage:
+                    log.error(
+                        "the timer '%s' does not run: its status needs storage, set AzureWebJobs%s",
+                        function.name,
+                        HOST_STORAGE,
+                    )
+                    continue
+                runners[function.name.lower()] = timer.run_now
+                listeners.append(timer)
+            elif isinstance(function.trigger, QueueTrigger):
+                listeners.append(listener := self._queue_listener(function, function.trigger))
+                runners[function.name.lower()] = listener.run_now
+        return listeners
+
+    def _queue_listener(self, function: Function, trigger: QueueTrigger) -> QueueListener:
+        if function.retry:
+            log.warning("function '%s' has a retry policy, which means nothing for a queue", function.name)
+        used_by = f"function '{function.name}'"
+        return QueueListener(
+            function,
+            self._invocations,
+            self._connections.queue(trigger.connection, trigger.queue, used_by),
+            self._connections.queue(trigger.connection, f"{trigger.queue}-poison", used_by),
+            self._config.queues,
+            float(self._environ.get(QUEUE_INVISIBLE_SETTING) or INVISIBLE_SECONDS),
+        )
+
+    def _warn(self, keys: Keys) -> None:
+        for function in self.functions:
+            trigger = function.trigger
+            if isinstance(trigger, HttpTrigger) and keys.nobody_opens(trigger.level, function.name):
+                log.warning(
+                    "function '%s' answers 401 to everybody: no key is set for level '%s'; set app settings %s…, "
+                    "or start with --no-auth",
+                    *(function.name, trigger.level, PREFIX),
+                )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling and log configuration: both are the host's."""
+
+    def __init__(self, http: HttpSide) -> None:
+        self.accepting = asyncio.Event()
+        super().__init__(
+            uvicorn.Config(
+                http,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def host_id(environ: Mapping[str, str], app: Path) -> str:
+    """The name under which this host keeps locks and status: the same at every start on the same folder."""
+    if given := environ.get("AzureFunctionsWebHost__hostid") or environ.get("WEBSITE_SITE_NAME"):
+        return given.lower()[:32].rstrip("-")
+    machine = re.sub("[^a-z0-9]+", "-", (platform.node() or "localhost").lower()).strip("-")
+    return f"{machine[:20].rstrip('-')}-{hashlib.sha256(os.fsencode(app)).hexdigest()[:10]}"
+
+
+def table(functions: list[Function], address: str) -> list[str]:
+    """The functions as `func start` lists them."""
+    lines = ["", "Functions:", ""]
+    for function in functions:
+        trigger, off = function.trigger, " (disabled)" if function.disabled else ""
+        if isinstance(trigger, HttpTrigger):
+            methods = ",".join(sorted(trigger.methods)) if trigger.methods else "any method"
+            lines.append(f"\t{function.name}: [{methods}] {address}/{trigger.route.template}{off}")
+        elif isinstance(trigger, TimerTrigger):
+            lines.append(f"\t{function.name}: timerTrigger {trigger.schedule}{off}")
+        else:
+            lines.append(f"\t{function.name}: queueTrigger {trigger.queue}{off}")
+    return [*lines, ""]
