@@ -1,0 +1,171 @@
+"""What the HTTP functions share: the caller, the body, the query, and every error as an OperationOutcome."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import cache, wraps
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import azure.functions as func
+
+from shared_code import errors
+from shared_code.azure.clients import fetch_json
+from shared_code.azure.settings import settings
+from shared_code.fhir import Resource, answer, dump, parse
+from shared_code.identity import Caller, TokenChecker
+
+FHIR_JSON = "application/fhir+json"
+MAX_RESOURCE_BODY_BYTES = 4_000_000  # a resource of 1.5 MB may be sent with white space and escapes
+ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", "text/json"})
+_JSON_FORMATS = _JSON_TYPES | {"json"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an HTTP function answers; `body` is JSON text, or None for an empty answer."""
+
+    status: int
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = FHIR_JSON
+
+
+Interaction = Callable[[func.HttpRequest], Awaitable[Answer]]
+Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+
+def fhir_http(interaction: Interaction) -> Function:
+    """An HTTP function around `interaction`: what it raises is answered as an OperationOutcome, and one line is logged.
+
+    Only the names are taken over from the interaction: the worker reads the parameter `req` and the return annotation.
+    """
+
+    @wraps(interaction, assigned=("__module__", "__name__", "__doc__"), updated=())
+    async def function(req: func.HttpRequest) -> func.HttpResponse:
+        began = time.perf_counter()
+        try:
+            require_json_accepted(req)
+            result = await interaction(req)
+        except errors.PortalError as error:
+            result = failure(error)
+        except Exception:
+            _log.exception("%s failed", interaction.__name__)
+            result = failure(errors.PortalError("the server failed; the fault is in its log"))
+        _log.info(
+            json.dumps(
+                {
+                    "operation": interaction.__name__,
+                    "method": req.method,
+                    "type": req.route_params.get("type", ""),
+                    "status": result.status,
+                    "ms": round((time.perf_counter() - began) * 1000, 1),
+                }
+            )
+        )
+        body = b"" if result.body is None or req.method == "HEAD" else result.body.encode()
+        headers = {"Cache-Control": "no-store", **result.headers}
+        mimetype = f"{result.media_type}; charset=utf-8" if result.body is not None else None
+        return func.HttpResponse(body, status_code=result.status, headers=headers, mimetype=mimetype)
+
+    # wraps() leaves a way back to the undecorated function, which the worker would index instead of this one.
+    del function.__wrapped__
+    return function
+
+
+def failure(error: errors.PortalError) -> Answer:
+    """The answer to what went wrong."""
+    status, outcome = answer(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="health-portal"'
+    if isinstance(error, errors.MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.Busy):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, errors.Throttled):
+        headers["Retry-After"] = "1"
+    return Answer(status, dump(outcome), headers)
+
+
+@cache
+def _token_checker() -> TokenChecker:
+    s = settings()
+
+    async def fetch_keys() -> dict[str, Any]:
+        configuration = await fetch_json(f"{s.token_issuer}/.well-known/openid-configuration")
+        return await fetch_json(str(configuration.get("jwks_uri", "")))
+
+    return TokenChecker(s.token_issuer, s.token_audience, fetch_keys, time.time)
+
+
+async def caller_of(req: func.HttpRequest) -> Caller:
+    """The bearer of the request's token. Raises Unauthorized."""
+    return await _token_checker().caller(req.headers.get("authorization"))
+
+
+def resource_of(req: func.HttpRequest, max_bytes: int = MAX_RESOURCE_BODY_BYTES) -> Resource:
+    """The JSON object in the body. Raises UnsupportedMediaType, TooLarge, Malformed."""
+    body = body_of(req, max_bytes)
+    resource = parse(body)
+    if not isinstance(resource, dict):
+        raise errors.Malformed("the body must be a FHIR resource, a JSON object with resourceType")
+    return resource
+
+
+def body_of(req: func.HttpRequest, max_bytes: int) -> bytes:
+    """The JSON bytes of the body. Raises UnsupportedMediaType, TooLarge, Malformed where there is none."""
+    content_type = (req.headers.get("content-type") or "").split(";")[0].strip().lower()
+    if content_type not in _JSON_TYPES:
+        raise errors.UnsupportedMediaType(
+            f"the content type must be {FHIR_JSON} or application/json, not {content_type[:60] or 'absent'}"
+        )
+    body = req.get_body()
+    if not body:
+        raise errors.Malformed("the request has no body")
+    if len(body) > max_bytes:
+        raise errors.TooLarge(f"the body has {len(body):,} bytes, more than the {max_bytes:,} that this route takes")
+    return body
+
+
+def query_of(req: func.HttpRequest) -> list[tuple[str, str]]:
+    """The query parameters in order, repeats apart: the host joins those in `req.params`."""
+    return parse_qsl(urlsplit(req.url).query, keep_blank_values=True)
+
+
+def require_json_accepted(req: func.HttpRequest) -> None:
+    """Raises NotAcceptable where the caller accepts no JSON."""
+    wanted = [value for name, value in query_of(req) if name == "_format"]
+    if wanted:
+        accepted = [wanted[-1].replace(" ", "+").lower()]
+        if accepted[0].split(";")[0] not in _JSON_FORMATS:
+            raise errors.NotAcceptable(f"answers are JSON here, not {wanted[-1][:40]}")
+        return
+    header = req.headers.get("accept") or "*/*"
+    ranges = [part.split(";")[0].strip().lower() for part in header.split(",")]
+    if not any(one in _JSON_TYPES or one in ("*/*", "application/*", "") for one in ranges):
+        raise errors.NotAcceptable(f"answers are {FHIR_JSON} here, not {header[:60]}")
+
+
+def require_method(req: func.HttpRequest, allowed: Sequence[str]) -> None:
+    """Raises MethodNotAllowed where the route has no interaction for the request's method."""
+    if req.method not in allowed:
+        raise errors.MethodNotAllowed(f"{req.method} is not one of this route's methods", tuple(allowed))
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:
+    """An answer that is plain JSON, no FHIR resource."""
+    return Answer(status, dump(value), media_type="application/json")
+
+
+def http_date(instant: str) -> str:
+    """A FHIR instant in UTC as the date of an HTTP header."""
+    return format_datetime(datetime.fromisoformat(instant).astimezone(UTC), usegmt=True)

@@ -1,0 +1,224 @@
+"""FHIR interactions on resources: create, read, vread, update, delete, history, search, and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, quote, urlencode
+
+import azure.functions as func
+import msgspec
+
+from functions.fhir_http import (
+    ALL_METHODS,
+    FHIR_JSON,
+    Answer,
+    Interaction,
+    caller_of,
+    fhir_http,
+    http_date,
+    query_of,
+    require_method,
+    resource_of,
+)
+from shared_code import errors
+from shared_code.azure.settings import settings
+from shared_code.fhir import Resource, dump, outcome
+from shared_code.records import Page, Query, Stored, read_query, record_store, require_type
+
+blueprint = func.Blueprint()
+
+# Constraints only keep routes apart, which the host tries by name: metadata is no type, what begins with $ or _ no id.
+TYPE = "{type:regex(^(?!metadata$|_|\\$))}"
+ID = "{id:regex(^(?!_|\\$))}"
+
+
+# The functions: one per route, since the host answers a wrong method by itself with an empty 404
+
+
+@blueprint.route(route=f"fhir/{TYPE}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def resource_type(req: func.HttpRequest) -> Answer:
+    """Create and search on a type."""
+    require_method(req, ("GET", "HEAD", "POST"))
+    return await (create(req) if req.method == "POST" else search(req, query_of(req)))
+
+
+@blueprint.route(route=f"fhir/{TYPE}/_search", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def resource_search(req: func.HttpRequest) -> Answer:
+    """Search by POST: parameters in a form, beside those of the query."""
+    require_method(req, ("POST",))
+    content_type = (req.headers.get("content-type") or "").split(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise errors.UnsupportedMediaType("the content type must be application/x-www-form-urlencoded")
+    form = parse_qsl(req.get_body().decode("utf-8", "replace"), keep_blank_values=True)
+    return await search(req, [*query_of(req), *form])
+
+
+@blueprint.route(route=f"fhir/{TYPE}/{ID}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def resource_instance(req: func.HttpRequest) -> Answer:
+    """Read, update and delete of one resource."""
+    interactions: dict[str, Interaction] = {"GET": read, "HEAD": read, "PUT": update, "DELETE": delete}
+    if req.method == "PATCH":
+        raise errors.NotImplementedHere("patch is not offered here; read, change and update with If-Match")
+    require_method(req, tuple(interactions))
+    return await interactions[req.method](req)
+
+
+@blueprint.route(route=f"fhir/{TYPE}/{ID}/_history", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def resource_history(req: func.HttpRequest) -> Answer:
+    """The versions of one resource, newest first."""
+    require_method(req, ("GET", "HEAD"))
+    query = read_query(req.route_params["type"], [(n, v) for n, v in query_of(req) if n in ("_count", "_cursor")])
+    kind, own = _named(req)
+    page = await record_store().history(await caller_of(req), kind, own, max(query.count, 1), query.cursor)
+    address = f"{settings().fhir_base_url}/{kind}/{own}/_history"
+    return _bundle("history", page, address, query, [_history_entry(version) for version in page.resources])
+
+
+@blueprint.route(route=f"fhir/{TYPE}/{ID}/_history/{{vid}}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def resource_version(req: func.HttpRequest) -> Answer:
+    """One version of one resource."""
+    require_method(req, ("GET", "HEAD"))
+    kind, own = _named(req)
+    return _resource(await record_store().vread(await caller_of(req), kind, own, req.route_params["vid"]), 200)
+
+
+@blueprint.route(route="fhir/metadata", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def metadata(req: func.HttpRequest) -> Answer:
+    """The CapabilityStatement; the one answer under fhir/ that needs no token."""
+    from shared_code.fhir.capability import capability_statement  # definitions of every type: not at every start
+
+    require_method(req, ("GET", "HEAD"))
+    return Answer(200, dump(capability_statement(settings().fhir_base_url)))
+
+
+# The interactions
+
+
+async def create(req: func.HttpRequest) -> Answer:
+    """FHIR create; with If-None-Exist only where nothing matches."""
+    caller = await caller_of(req)
+    resource = _of_type(resource_of(req), req.route_params["type"])
+    version = await record_store().create(caller, resource, req.headers.get("if-none-exist"))
+    return _written(req, version, 201 if version.created else 200)
+
+
+async def read(req: func.HttpRequest) -> Answer:
+    """FHIR read; 304 where If-None-Match names the current version."""
+    version = await record_store().read(await caller_of(req), *_named(req))
+    if req.headers.get("if-none-match") in (version.etag, "*"):
+        return Answer(304, None, {"ETag": version.etag})
+    return _resource(version, 200)
+
+
+async def update(req: func.HttpRequest) -> Answer:
+    """FHIR update, guarded by If-Match."""
+    caller = await caller_of(req)
+    kind, own = _named(req)
+    resource = _of_type(resource_of(req), kind)
+    if resource.get("id") != own:
+        raise errors.Malformed(f"the id in the resource must be the one in the address, {own}", f"{kind}.id")
+    if_match = req.headers.get("if-match")
+    if if_match is None and settings().require_if_match:
+        raise errors.VersionConflict('an update needs If-Match here: read the resource first and send its ETag, W/"…"')
+    version = await record_store().update(caller, resource, if_match)
+    return _written(req, version, 201 if version.created else 200)
+
+
+async def delete(req: func.HttpRequest) -> Answer:
+    """FHIR delete, guarded by If-Match."""
+    version = await record_store().delete(await caller_of(req), *_named(req), req.headers.get("if-match"))
+    return Answer(204, None, {"ETag": version.etag} if version else {})
+
+
+async def search(req: func.HttpRequest, parameters: Sequence[tuple[str, str]]) -> Answer:
+    """FHIR search on a type; what was ignored is said in an outcome entry."""
+    kind = require_type(req.route_params["type"])
+    caller = await caller_of(req)
+    query = read_query(kind, parameters, strict="handling=strict" in (req.headers.get("prefer") or ""))
+    page = await record_store().search(caller, query)
+    entries = [
+        {"fullUrl": _address(version), "resource": _raw(version), "search": {"mode": "match"}}
+        for version in page.resources
+    ]
+    if query.unknown:
+        text = f"ignored, since {kind} has no such search parameter here: {', '.join(query.unknown)}"
+        ignored = outcome([errors.Issue("not-supported", text)], "warning")
+        entries.append({"resource": ignored, "search": {"mode": "outcome"}})
+    return _bundle("searchset", page, f"{settings().fhir_base_url}/{kind}", query, entries)
+
+
+# Answers
+
+
+def _named(req: func.HttpRequest) -> tuple[str, str]:
+    return require_type(req.route_params["type"]), req.route_params["id"]
+
+
+def _of_type(resource: Resource, kind: str) -> Resource:
+    require_type(kind)
+    if resource.get("resourceType") != kind:
+        raise errors.Malformed(
+            f"the body is a {str(resource.get('resourceType'))[:40]}, and the address asks for a {kind}", "resourceType"
+        )
+    return resource
+
+
+def _address(version: Stored) -> str:
+    return f"{settings().fhir_base_url}/{version.type}/{version.id}"
+
+
+def _raw(version: Stored) -> msgspec.Raw:
+    return msgspec.Raw((version.text or "null").encode())
+
+
+def _resource(version: Stored, status: int) -> Answer:
+    headers = {"ETag": version.etag, "Last-Modified": http_date(version.last_updated)}
+    return Answer(status, version.text, headers)
+
+
+def _written(req: func.HttpRequest, version: Stored, status: int) -> Answer:
+    """The answer to a write, as `Prefer: return=…` asks."""
+    headers = {"ETag": version.etag, "Last-Modified": http_date(version.last_updated)}
+    if status == 201:
+        headers["Location"] = f"{_address(version)}/_history/{version.version}"
+    prefer = (req.headers.get("prefer") or "").replace(" ", "")
+    if "return=minimal" in prefer:
+        return Answer(status, None, headers)
+    if "return=OperationOutcome" in prefer:
+        text = f"{version.type}/{version.id} is at version {version.version}"
+        return Answer(status, dump(outcome([errors.Issue("informational", text)], "information")), headers)
+    return Answer(status, version.text, headers)
+
+
+def _history_entry(version: Stored) -> Resource:
+    entry: Resource = {"fullUrl": _address(version)}
+    if version.text is not None:
+        entry["resource"] = _raw(version)
+    address = version.type if version.method == "POST" else f"{version.type}/{version.id}"
+    status = "204" if version.text is None else "201" if version.created else "200"
+    response = {"status": status, "etag": version.etag, "lastModified": version.last_updated}
+    return entry | {"request": {"method": version.method, "url": address}, "response": response}
+
+
+def _bundle(kind: str, page: Page, address: str, query: Query, entries: Sequence[Resource]) -> Answer:
+    asked = list(query.asked)
+    here = [*asked, ("_cursor", query.cursor)] if query.cursor else asked
+    links = [{"relation": "self", "url": _with_query(address, here)}]
+    if page.next:
+        links.append({"relation": "next", "url": _with_query(address, [*asked, ("_cursor", page.next)])})
+    bundle: Resource = {"resourceType": "Bundle", "type": kind, "link": links}
+    if page.total is not None:
+        bundle["total"] = page.total
+    if entries:
+        bundle["entry"] = list(entries)
+    return Answer(200, dump(bundle), media_type=FHIR_JSON)
+
+
+def _with_query(address: str, pairs: Sequence[tuple[str, str]]) -> str:
+    return f"{address}?{urlencode(pairs, quote_via=quote, safe='|:/,')}" if pairs else address
