@@ -52,7 +52,7 @@ def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
 
 def _data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR", help="folder that keeps all state (default: .local/data)"
+        "--data", type=Path, default=DATA, metavar="DIR", help="folder of all state (default: .local/data)"
     )
 
 

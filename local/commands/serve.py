@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from local.commands.sample import load_sample
 from local.lifeline import end_with_parent
 from local.stack.folder import StackFolder
 from local.stack.session import run_stack
@@ -16,6 +17,8 @@ def run(given: argparse.Namespace) -> int:
         end_with_parent()
 
     async def when_ready(supervisor: Supervisor) -> None:
+        if not given.no_sample:
+            await load_sample(supervisor)
         print(f"ready {supervisor.addresses.app}", flush=True)
 
     return run_stack(StackFolder(given.data.resolve()), given.port, when_ready)

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 from local.services.app import issuer_url
 from local.stack.ports import free_ports
 from local.state_files import create_once
+
+LOCK = "lock"
 
 
 class FolderInUseError(Exception):
@@ -88,11 +91,21 @@ class StackFolder:
         """The issuer of this stack's tokens."""
         return issuer_url(self.ports().services)
 
+    def forget(self) -> None:
+        """Remove everything of earlier runs; the caller holds the lock, which stays."""
+        for path in self.root.iterdir():
+            if path.name == LOCK:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("a+", encoding="utf-8") as file:
+        with (self.root / LOCK).open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

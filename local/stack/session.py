@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from local.stack.child import StartError
 from local.stack.folder import FolderInUseError, StackFolder
+from local.stack.former import end_former_children
 from local.stack.ports import PortTakenError
 from local.stack.supervisor import Supervisor
 
@@ -19,17 +20,26 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run_stack(folder: StackFolder, app_port: int, when_ready: Callable[[Supervisor], Awaitable[None]]) -> int:
-    """Run a stack on `folder` until Ctrl-C or SIGTERM; the exit code. A second signal ends everything at once."""
+WhenReady = Callable[[Supervisor], Awaitable[None]]
+
+
+def run_stack(folder: StackFolder, app_port: int, when_ready: WhenReady, *, fresh: bool = False) -> int:
+    """Run a stack on `folder` until Ctrl-C or SIGTERM; the exit code. A second signal ends everything at once.
+
+    fresh  remove everything of earlier runs first
+    """
     try:
         with folder.locked():
+            if fresh:
+                asyncio.run(end_former_children(folder, say))
+                folder.forget()
             return asyncio.run(_session(Supervisor(folder, app_port, say), when_ready))
     except (FolderInUseError, PortTakenError, StartError) as error:
         say(f"dev.py: {error}")
         return 1
 
 
-async def _session(supervisor: Supervisor, when_ready: Callable[[Supervisor], Awaitable[None]]) -> int:
+async def _session(supervisor: Supervisor, when_ready: WhenReady) -> int:
     loop = asyncio.get_running_loop()
     body = asyncio.create_task(_until_cancelled(supervisor, when_ready))
     asked = False
@@ -53,7 +63,7 @@ async def _session(supervisor: Supervisor, when_ready: Callable[[Supervisor], Aw
     return 0
 
 
-async def _until_cancelled(supervisor: Supervisor, when_ready: Callable[[Supervisor], Awaitable[None]]) -> None:
+async def _until_cancelled(supervisor: Supervisor, when_ready: WhenReady) -> None:
     await supervisor.start()
     await when_ready(supervisor)
     await asyncio.Event().wait()

@@ -1,0 +1,19 @@
+"""`dev.py test`: all tests, or those that are named."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from local.commands.arguments import ROOT
+
+HOST_CONTRACT = "tests/local/host"
+
+
+def run(given: argparse.Namespace) -> int:
+    """pytest's exit code."""
+    arguments: list[str] = list(given.rest)
+    if given.host:
+        arguments = [f"--host={given.host}", *(arguments or [HOST_CONTRACT])]
+    return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
