@@ -51,7 +51,7 @@ def lines() -> Iterator[str]:
         }
     homed = [name for name in concrete if contents[name]["home"]]
     yield _line("R4", {"version": "4.0.1", "resources": concrete, "homed": homed})
-    for name in sorted({row["id"] for row in types} - {"Element", "BackboneElement"}):
+    for name in sorted({row["id"] for row in types} - {"BackboneElement"}):
         yield _line(name, {"elements": tables[name]})
     for name in concrete:
         yield _line(name, contents[name])

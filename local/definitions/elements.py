@@ -19,6 +19,10 @@ OPEN_VALUE_SETS = {
 }
 
 
+# Profiles of Quantity that elements name instead of it; in a choice the property is still called after the type.
+PROFILED = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
+
+
 def elements_of(definition: dict[str, Any]) -> Elements:
     """The children of a type and of each backbone element in it, keyed by path ('Observation.component')."""
     root = definition["id"]
@@ -67,7 +71,7 @@ def _type_name(definition: dict[str, Any], path: str, kind: dict[str, Any]) -> s
         if extension["url"] == FHIR_TYPE:
             return str(extension["valueUrl"])
     profiles: list[str] = [profile.removeprefix(PREFIX) for profile in kind.get("profile", [])]
-    if profiles in (["SimpleQuantity"], ["MoneyQuantity"]):
+    if len(profiles) == 1 and profiles[0] in PROFILED:
         return profiles[0]
     return str(kind["code"])
 

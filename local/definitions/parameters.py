@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from local.definitions.elements import Elements
+from local.definitions.elements import PROFILED, Elements
 
 # Per kind of parameter the data types that have such values; a choice may hold others (Procedure.performedString).
 KINDS = {
@@ -116,7 +116,8 @@ class Parameters:
         if step in children:
             yield step, children[step]["type"]
         for kind in children.get(f"{step}[x]", {}).get("type", []):
-            yield step + kind[0].upper() + kind[1:], kind
+            suffix = PROFILED.get(kind, kind)
+            yield step + suffix[0].upper() + suffix[1:], kind
 
     def _elements_at(self, kind: str) -> dict[str, Any]:
         path = kind.removeprefix("#")

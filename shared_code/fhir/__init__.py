@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from shared_code.fhir.criteria import Criterion, DateRange, criterion
+from shared_code.fhir.dates import span
 from shared_code.fhir.homes import home_of, other_patients
 from shared_code.fhir.json_door import dump, parse
 from shared_code.fhir.outcomes import ANSWERS, answer, outcome
 from shared_code.fhir.references import references
 from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
 from shared_code.fhir.search_values import SearchParameter, search_parameters, search_values
+from shared_code.fhir.validation import validate
 
 __all__ = [
     "ANSWERS",
@@ -29,4 +31,6 @@ __all__ = [
     "resource_types",
     "search_parameters",
     "search_values",
+    "span",
+    "validate",
 ]

@@ -1,0 +1,51 @@
+"""The rules about contained resources: what one may be, that it is used, and that references to one find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shared_code.fhir.findings import Findings, Place
+from shared_code.fhir.resource_types import Resource
+
+
+def check_contained(resource: Resource, at: Place, findings: Findings) -> None:
+    """Check the `contained` of a resource, and the references to it that the check of the resource has come across."""
+    contained = resource.get("contained")
+    inner = [item for item in contained if isinstance(item, dict)] if isinstance(contained, list) else []
+    ids = {item.get("id") for item in inner}
+    for name, place in findings.local:
+        if name and name not in ids:  # '#' alone means the resource that contains
+            findings.add("invariant", f"refers to '#{name}', which is not contained here (ref-1)", place, "reference")
+    if not inner:
+        return
+    mentioned = set(_fragments(resource))
+    for index, item in enumerate(inner):
+        for text in _faults(item, mentioned):
+            findings.add("invariant", text, at, "contained", index)
+
+
+def _faults(item: Resource, mentioned: set[str]) -> Iterator[str]:
+    if "contained" in item:
+        yield "a contained resource may not contain others (dom-2)"
+    meta = item.get("meta")
+    if isinstance(meta, dict):
+        if "versionId" in meta or "lastUpdated" in meta:
+            yield "a contained resource has no version and no time of update (dom-4)"
+        if "security" in meta:
+            yield "a contained resource has no security labels of its own (dom-5)"
+    if f"#{item.get('id')}" not in mentioned and "#" not in _fragments(item):
+        yield "a contained resource must be referred to from the resource, or refer to it with '#' (dom-3)"
+
+
+def _fragments(value: Any) -> Iterator[str]:
+    """All strings that begin with '#': references, canonicals and urls within the resource."""
+    open_values = [value]
+    while open_values:
+        item = open_values.pop()
+        if isinstance(item, dict):
+            open_values += item.values()
+        elif isinstance(item, list):
+            open_values += item
+        elif isinstance(item, str) and item.startswith("#"):
+            yield item

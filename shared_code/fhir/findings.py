@@ -1,0 +1,58 @@
+"""What a validation has found so far, and how the place of a fault is written as FHIRPath."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared_code.errors import Issue
+
+# A place is a link to its parent and a step, a name or an index: cheap to make for every value, rendered for few.
+type Step = str | int
+type Place = tuple[Place | None, Step]
+
+MAX_ISSUES = 100
+
+
+class Findings:
+    """Collects the faults of one validation.
+
+    local   references to contained resources in the resource at hand, to be resolved when all of it was seen
+    nulls   nulls met in the primitive lists of the object at hand, to be held against their partner list
+    conditional_references   whether 'Patient?identifier=…' may stand for a reference, as in a transaction
+    """
+
+    __slots__ = ("conditional_references", "issues", "local", "nulls")
+
+    def __init__(self, conditional_references: bool) -> None:
+        self.issues: list[Issue] = []
+        self.local: list[tuple[str, Place]] = []
+        self.nulls: list[tuple[str, int]] = []
+        self.conditional_references = conditional_references
+
+    def add(self, code: str, text: str, at: Place | None, *steps: Step) -> None:
+        """Note a fault at a place, or at something below it."""
+        for step in steps:
+            at = (at, step)
+        self.issues.append(Issue(code, text, rendered(at)))
+
+
+def rendered(at: Place | None) -> str | None:
+    """FHIRPath of a place: 'Patient.name[0].given[1]'; a property '_birthDate' is what belongs to `birthDate`."""
+    steps: list[str] = []
+    while at is not None:
+        at, step = at
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{step.removeprefix('_')}")
+    return "".join(reversed(steps)).removeprefix(".") or None
+
+
+def kind_of(value: Any) -> str:
+    """What a JSON value is, for a sentence."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else "a number"

@@ -1,0 +1,90 @@
+"""The recurring forms of invariants, so that most of them read as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from shared_code.fhir.findings import Step
+
+# Looks at an object whose structure is right and yields (text, *steps to the place) for each fault.
+type Broken = tuple[str, *tuple[Step, ...]]
+type Rule = Callable[[dict[str, Any]], Iterator[Broken]]
+
+
+def has(value: dict[str, Any], name: str) -> bool:
+    """Whether an element is there, be it only with an extension; 'value[x]' stands for any of a choice."""
+    if not name.endswith("[x]"):
+        return name in value or f"_{name}" in value
+    start, length = name[:-3], len(name) - 3
+    return any(key.lstrip("_").startswith(start) and key.lstrip("_")[length : length + 1].isupper() for key in value)
+
+
+def any_of(key: str, *names: str) -> Rule:
+    """At least one of the elements."""
+
+    def rule(value: dict[str, Any]) -> Iterator[Broken]:
+        if not any(has(value, name) for name in names):
+            yield (f"needs {' or '.join(map(_shown, names))} ({key})",)
+
+    return rule
+
+
+def one_of(key: str, *names: str) -> Rule:
+    """Exactly one of the elements."""
+
+    def rule(value: dict[str, Any]) -> Iterator[Broken]:
+        if sum(has(value, name) for name in names) != 1:
+            yield (f"needs exactly one of {' and '.join(map(_shown, names))} ({key})",)
+
+    return rule
+
+
+def not_both(key: str, first: str, second: str) -> Rule:
+    """Not both elements."""
+
+    def rule(value: dict[str, Any]) -> Iterator[Broken]:
+        if has(value, first) and has(value, second):
+            yield (f"may not have both {_shown(first)} and {_shown(second)} ({key})",)
+
+    return rule
+
+
+def needs(key: str, first: str, second: str) -> Rule:
+    """The second element where the first is."""
+
+    def rule(value: dict[str, Any]) -> Iterator[Broken]:
+        if has(value, first) and not has(value, second):
+            yield (f"with {_shown(first)} needs {_shown(second)} ({key})",)
+
+    return rule
+
+
+def only_if(key: str, name: str, element: str, *codes: str) -> Rule:
+    """An element only where another has one of some codes."""
+
+    def rule(value: dict[str, Any]) -> Iterator[Broken]:
+        if has(value, name) and value.get(element) not in codes:
+            yield (f"may only be given where {element} is {' or '.join(codes)} ({key})", name.removesuffix("[x]"))
+
+    return rule
+
+
+def rule(key: str, text: str, broken: Callable[[dict[str, Any]], Any], *steps: Step) -> Rule:
+    """A rule of its own: `broken` says whether an object breaks it."""
+
+    def check(value: dict[str, Any]) -> Iterator[Broken]:
+        if broken(value):
+            yield (f"{text} ({key})", *steps)
+
+    return check
+
+
+def has_coding(concept: dict[str, Any] | None, system: str, *codes: str) -> bool:
+    """Whether a CodeableConcept has one of the codes of a system."""
+    codings = concept.get("coding", ()) if concept else ()
+    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
+
+
+def _shown(name: str) -> str:
+    return f"'{name}'"

@@ -1,0 +1,253 @@
+"""The structural rules of each type, compiled from the definitions on first use into one check that looks at all once.
+
+Unknown elements, JSON types, cardinality, primitives, codes of required bindings, choices, references; then invariants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from shared_code.fhir.contained import check_contained
+from shared_code.fhir.definitions import definition
+from shared_code.fhir.findings import Findings, Place, Step, kind_of
+from shared_code.fhir.invariants import rules_of
+from shared_code.fhir.narrative import xhtml_fault
+from shared_code.fhir.primitives import PRIMITIVES, FaultOf
+from shared_code.fhir.reference_rules import reference_rule
+from shared_code.fhir.resource_types import resource_types
+
+# Looks at `value`, which is the member `step` of what is at `parent`, and adds what is wrong to the findings.
+type Check = Callable[[Any, Place | None, Step, Findings], None]
+type Elements = dict[str, dict[str, Any]]
+
+_checks: dict[str, Check] = {}
+
+# In a choice these profiles go by the name of their type: doseQuantity is a SimpleQuantity.
+_PROFILED = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
+
+
+class _Members:
+    """What an object may have, by JSON property; filled in when its check exists, since types contain themselves."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, Check] = {}
+        self.required: list[tuple[str, tuple[str, ...]]] = []
+        self.choices: dict[str, str] = {}  # property name of a choice → its element: valueString → value
+
+    def check_presence(self, value: dict[str, Any], here: Place, findings: Findings) -> None:
+        """What is required is there, and of each choice only one type is."""
+        for element, names in self.required:
+            if not any(name in value for name in names):
+                findings.add("required", f"'{element}' is required", here, element)
+        chosen: dict[str, str] = {}
+        for name in value if self.choices else ():
+            choice = self.choices.get(name)
+            if choice is None or (name[0] == "_" and name[1:] in value):
+                continue
+            if choice in chosen:
+                findings.add("structure", f"only one of {chosen[choice]} and {name} may be given", here, choice)
+            chosen[choice] = name
+
+
+def check_resource(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+    """Check a resource with all that is in it; one of a Bundle or Parameters has its own contained resources."""
+    kind = _resource_type(value, parent, step, findings)
+    if kind is None:
+        return
+    outer, findings.local = findings.local, []
+    _check_of(kind)(value, parent, step, findings)
+    check_contained(value, (parent, step), findings)
+    findings.local = outer
+
+
+def _check_contained_resource(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+    kind = _resource_type(value, parent, step, findings)
+    if kind is not None:
+        _check_of(kind)(value, parent, step, findings)
+
+
+def _resource_type(value: Any, parent: Place | None, step: Step, findings: Findings) -> str | None:
+    """The type that a resource says it is of; None where it is none of R4's."""
+    here = (parent, step)
+    if type(value) is not dict:
+        findings.add("structure", f"must be a resource, not {kind_of(value)}", here)
+        return None
+    kind = value.get("resourceType")
+    if kind is None:
+        findings.add("required", "'resourceType' is required", here)
+    elif not isinstance(kind, str) or kind not in _all_types():
+        findings.add("structure", "'resourceType' is not a resource type of R4", here)
+    else:
+        return kind
+    return None
+
+
+def _check_of(path: str) -> Check:
+    """The check of a type ('Observation', 'HumanName') or backbone element ('Observation.component')."""
+    found = _checks.get(path)
+    if found is None:
+        members = _Members()
+        found = _checks[path] = _object_check(members, path)
+        entry = definition(path.partition(".")[0]) or {}
+        elements: Elements = entry["elements"][path]
+        for name, element in elements.items():
+            _add(members, name, element)
+        if path in _all_types():
+            members.checks["resourceType"] = _no_check
+    return found
+
+
+def _no_check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+    """For `resourceType`, which chose the check that now meets it."""
+
+
+@cache
+def _all_types() -> frozenset[str]:
+    return resource_types() | {"Parameters"}
+
+
+def _object_check(members: _Members, path: str) -> Check:
+    checks = members.checks
+    rules = rules_of(path)
+
+    def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        here = (parent, step)
+        if type(value) is not dict:
+            findings.add("structure", f"must be an object, not {kind_of(value)}", here)
+            return
+        if len(value) < 2 and (not value or "id" in value):
+            findings.add("structure", "must not be empty; leave it out instead (ele-1)", here)
+            return
+        before = len(findings.issues)
+        for name, child in value.items():
+            member = checks.get(name)
+            if member is not None:
+                member(child, here, name, findings)
+            else:
+                findings.add("structure", f"there is no element '{name}' here", here, name)
+        if members.required or members.choices:
+            members.check_presence(value, here, findings)
+        if findings.nulls:
+            _settle_nulls(value, here, findings)
+        if rules and len(findings.issues) == before:  # a rule may then trust the structure of what it reads
+            for broken in (broken for rule in rules for broken in rule(value)):
+                findings.add("invariant", broken[0], here, *broken[1:])
+
+    return check
+
+
+def _settle_nulls(value: dict[str, Any], here: Place, findings: Findings) -> None:
+    """A null in a list of primitives only fills a position whose extension is in the partner list."""
+    for name, index in findings.nulls:
+        partner = value.get(name[1:] if name[0] == "_" else f"_{name}")
+        if not isinstance(partner, list) or index >= len(partner) or partner[index] is None:
+            findings.add("structure", "must not be null, since nothing else is given for it", here, name, index)
+    findings.nulls.clear()
+
+
+def _add(members: _Members, name: str, element: dict[str, Any]) -> None:
+    is_choice = name.endswith("[x]")
+    base = name.removesuffix("[x]")
+    types: list[str] = element["type"] if is_choice else [element["type"]]
+    required: list[str] = []
+    for kind in types:
+        suffix = _PROFILED.get(kind, kind)
+        given = base + suffix[0].upper() + suffix[1:] if is_choice else base
+        wanted = {given} if kind not in PRIMITIVES else {given, f"_{given}"}
+        required += wanted
+        if is_choice:
+            members.choices |= dict.fromkeys(wanted, base)
+        step = f"{base}.ofType({suffix})" if is_choice else None
+        members.checks[given] = _member(_value_check(kind, element, base == "contained"), element, step)
+        if kind in PRIMITIVES:
+            members.checks[f"_{given}"] = _member(_check_of("Element"), element, step)
+    if element.get("min"):
+        members.required.append((base, tuple(required)))
+
+
+def _value_check(kind: str, element: dict[str, Any], contained: bool) -> Check:
+    if kind in PRIMITIVES:
+        return _primitive_check(PRIMITIVES[kind], _codes(element.get("codes")))
+    if kind == "xhtml":
+        return _primitive_check(xhtml_fault, None)
+    if kind == "Resource":
+        return _check_contained_resource if contained else check_resource
+    check = _check_of(kind.removeprefix("#"))
+    if kind == "Reference":
+        return reference_rule(check, frozenset(element.get("targets", ())))
+    if kind == "CodeableConcept" and "codes" in element:
+        return _concept_check(check, element["codes"])
+    return check
+
+
+def _member(check: Check, element: dict[str, Any], step: str | None) -> Check:
+    """The check of one property: of its list where the element repeats; `step` replaces the name of a choice."""
+    if "max" in element:
+        return _list_check(check, element["max"], element.get("min", 0))
+    if step is not None:
+        return lambda value, parent, _, findings: check(value, parent, step, findings)
+    return check
+
+
+def _list_check(check: Check, maximum: str, minimum: int) -> Check:
+    limit = None if maximum == "*" else int(maximum)
+
+    def check_list(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        here = (parent, step)
+        if type(value) is not list:
+            findings.add("structure", f"must be a list, not {kind_of(value)}", here)
+            return
+        if not value:
+            findings.add("structure", "must not be an empty list; leave it out instead", here)
+        if len(value) < minimum or (limit is not None and len(value) > limit):
+            findings.add("structure", f"must have {minimum} to {maximum} entries", here)
+        nulls = []
+        for index, item in enumerate(value):
+            if item is None:
+                nulls.append((str(step), index))
+            else:
+                check(item, here, index, findings)
+        findings.nulls += nulls  # after the items: each settles its own
+
+    return check_list
+
+
+def _primitive_check(fault_of: FaultOf, codes: frozenset[str] | None) -> Check:
+    def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        if fault := fault_of(value):
+            findings.add("value", fault, (parent, step))
+        elif codes is not None and value not in codes:
+            findings.add("code-invalid", f"'{value}' is not one of the codes {_listed(codes)}", (parent, step))
+
+    return check
+
+
+def _concept_check(check: Check, value_set: str) -> Check:
+    systems: dict[str, list[str]] = (definition(f"ValueSet/{value_set}") or {})["codes"]
+    allowed = {(system, code) for system, codes in systems.items() for code in codes}
+
+    def check_concept(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        before = len(findings.issues)
+        check(value, parent, step, findings)
+        if len(findings.issues) > before:
+            return
+        if not any((coding.get("system"), coding.get("code")) in allowed for coding in value.get("coding", ())):
+            codes = f"{_listed({code for _, code in allowed})} of {' or '.join(systems)}"
+            findings.add("code-invalid", f"needs one of the codes {codes}", (parent, step))
+
+    return check_concept
+
+
+@cache
+def _codes(value_set: str | None) -> frozenset[str] | None:
+    if value_set is None:
+        return None
+    systems: dict[str, list[str]] = (definition(f"ValueSet/{value_set}") or {})["codes"]
+    return frozenset(code for codes in systems.values() for code in codes)
+
+
+def _listed(codes: Iterable[str]) -> str:
+    names = sorted(codes)
+    return ", ".join(names) if len(names) <= 20 else f"{', '.join(names[:20])} and {len(names) - 20} more"
