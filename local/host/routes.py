@@ -171,6 +171,12 @@ SIMPLE: dict[str, Check] = {
     "int": lambda value: _is_whole(value, 32),
     "long": _is_long,
     "guid": lambda value: GUID.fullmatch(value) is not None,
+    "bool": lambda value: value.strip().lower() in ("true", "false"),
+    "decimal": _is_number,
+    "double": _is_number,
+    "float": _is_number,
+    "datetime": _is_date,
+    "alpha": lambda value: re.fullmatch("[a-z]*", value, re.IGNORECASE) is not None,
     "required": lambda value: value != "",
 }
 # Constraints with one number or two.
