@@ -1,0 +1,102 @@
+"""Starts the server: `python -m local.cosmos --port N --data DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from local.cosmos.account import Account
+from local.cosmos.errors import CosmosError
+from local.cosmos.provisioning import provision
+from local.cosmos.server import Server
+from local.cosmos.signature import EMULATOR_KEY
+from local.lifeline import end_with_parent
+
+HOST = "127.0.0.1"
+
+
+def main() -> int:
+    """The exit code: 1 where it cannot start, with a sentence that says why."""
+    arguments = _arguments()
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    if arguments.end_with_parent:
+        end_with_parent()
+    try:
+        listener = socket.create_server((HOST, arguments.port), backlog=512)
+    except OSError as error:
+        print(
+            f"The port {arguments.port} cannot be used: {error.strerror}. Another program may hold it.", file=sys.stderr
+        )
+        return 1
+    try:
+        asyncio.run(_serve(arguments, listener), loop_factory=_loop_factory())
+    except (CosmosError, ValueError, OSError) as error:
+        print(f"The Cosmos server cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
+    account = Account(arguments.data, arguments.key, arguments.ranges)
+    if arguments.containers is not None:
+        provision(account.catalog, arguments.containers, arguments.database)
+    config = uvicorn.Config(
+        Server(account),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=600,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _already_handled)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    if server.started:
+        print(f"ready http://{HOST}:{listener.getsockname()[1]}", flush=True)
+    await serving
+
+
+def _already_handled(number: int, frame: object) -> None:
+    """The web server raises a signal again once it has stopped for it; that is then no reason to be killed."""
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not made for Windows
+        return asyncio.SelectorEventLoop
+    return uvloop.Loop
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.cosmos",
+        description="A local server that speaks the Azure Cosmos DB for NoSQL protocol, for running and testing.",
+    )
+    parser.add_argument("--port", type=int, default=8081, help="where to listen on 127.0.0.1; 0 chooses a free port")
+    parser.add_argument("--data", type=Path, required=True, help="directory of the data; made if it does not exist")
+    parser.add_argument("--ranges", type=int, default=2, choices=range(1, 6), help="physical partitions (default 2)")
+    parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")
+    parser.add_argument("--containers", type=Path, help="JSON file of containers to make at start where absent")
+    parser.add_argument("--database", default="portal", help="the database of those containers (default portal)")
+    parser.add_argument("--end-with-parent", action="store_true", help="stop when standard input closes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

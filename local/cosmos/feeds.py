@@ -1,0 +1,122 @@
+"""Requests that read a container item by item: the read feed, and the change feed in its latest-version mode."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from local.cosmos import charge
+from local.cosmos.account import Account
+from local.cosmos.errors import bad_request
+from local.cosmos.items import container_of
+from local.cosmos.queries import feed_headers, page_size
+from local.cosmos.ranges import WHOLE, Scope, scope_of
+from local.cosmos.sql.execution import MAX_PAGE_BYTES, Execution, Limits
+from local.cosmos.sql.parser import parse
+from local.cosmos.sql.position import read_token
+from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.items import now
+from local.cosmos.wire import Answer, Request
+
+_ALL = "SELECT * FROM c"
+_LATEST_VERSION = "incremental feed"
+_EVERYTHING = "read feed"  # what a token of the read feed is bound to
+
+
+def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
+    """GET of the items: all of the container, of one key, or of a range."""
+    container = container_of(account, request)
+    scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
+    token = request.header("x-ms-continuation")
+    start = read_token(token, _EVERYTHING) if token else None
+    execution = Execution(parse(_ALL), {}, container, scope)
+    limits = Limits(rows=page_size(request))
+
+    async def answer() -> Answer:
+        page = await account.file.in_reader(lambda at: execution.page(at, start, limits))
+        headers = feed_headers(account, container, scope.range_id)
+        headers["x-ms-item-count"] = str(len(page.rows))
+        if page.next is not None:
+            headers["x-ms-continuation"] = page.next.token(_EVERYTHING)
+        return Answer(200, _documents(container, page.rows), headers, charge.feed(len(page.rows), page.size))
+
+    return answer()
+
+
+def change_feed(account: Account, request: Request) -> Answer:
+    """GET with `A-IM`: what was written after the ETag of the last page, in the order of writing; 304 for nothing."""
+    container = container_of(account, request)
+    if (request.header("a-im") or "").lower() != _LATEST_VERSION:
+        raise bad_request("This server has the change feed in its latest-version mode (A-IM: Incremental Feed) only.")
+    scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
+    headers = feed_headers(account, container, scope.range_id)
+    since = request.header("if-none-match")
+    rows: list[bytes] = []
+    reached = container.lsn
+    if since != "*":
+        rows, reached = _changes(account, container, scope, request, _after(since, container))
+    headers["etag"] = f'"{reached}"'
+    headers["x-ms-item-count"] = str(len(rows))
+    size = sum(map(len, rows))
+    if not rows:
+        return Answer(304, b"", headers, charge.feed(0, 0))
+    return Answer(200, _documents(container, rows), headers, charge.feed(len(rows), size))
+
+
+def _after(since: str | None, container: Container) -> int:
+    if since is None:
+        return 0
+    text = since.removeprefix("W/").strip('"')
+    if not text.isdecimal() or int(text) > container.lsn:
+        raise bad_request("The If-None-Match of the change feed is not an ETag that this container has given out.")
+    return int(text)
+
+
+def _changes(
+    account: Account, container: Container, scope: Scope, request: Request, after: int
+) -> tuple[list[bytes], int]:
+    """The changed items, and the log sequence number up to which the scope has been read. A transaction stays whole."""
+    conditions = ["lsn > ?"]
+    values: list[Any] = [after]
+    if scope.key is not None:
+        conditions.append("epk = ?")
+        values.append(scope.key.epk)
+    elif scope.interval != WHOLE:
+        conditions.append("epk >= ? AND epk < ?")
+        values.extend((scope.interval.minimum, scope.interval.maximum))
+    begin = request.header("if-modified-since")
+    if begin is not None:
+        conditions.append("ts >= ?")
+        values.append(_second(begin))
+    conditions.append("(expires IS NULL OR expires > ?)")
+    values.append(now())
+    wanted = page_size(request)
+    rows: list[bytes] = []
+    size, last = 0, after
+    cursor = account.file.connection.execute(
+        f"SELECT lsn, body FROM {container.table} INDEXED BY {container.table}_lsn"
+        f" WHERE {' AND '.join(conditions)} ORDER BY lsn, number",
+        values,
+    )
+    try:
+        for lsn, body in cursor:
+            if lsn != last and (len(rows) >= wanted or size >= MAX_PAGE_BYTES):
+                return rows, last
+            rows.append(b'%b,"_lsn":%d}' % (body[:-1], lsn))
+            size += len(body)
+            last = lsn
+    finally:
+        cursor.close()
+    return rows, container.lsn
+
+
+def _second(text: str) -> int:
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except ValueError:
+        raise bad_request("The If-Modified-Since is not an RFC 1123 date.") from None
+
+
+def _documents(container: Container, rows: list[bytes]) -> bytes:
+    return b'{"_rid":"%b","Documents":[%b],"_count":%d}' % (container.rid.encode(), b",".join(rows), len(rows))

@@ -1,0 +1,157 @@
+"""Partition keys: how they travel, how they are read from an item, and the hash that places them in a range."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final
+
+import mmh3
+import msgspec
+
+from local.cosmos.errors import PARTITION_KEY_MISMATCH, bad_request
+
+MAX_KEY_BYTES = 2048
+HASH, MULTI_HASH = "Hash", "MultiHash"
+
+
+class Missing(Enum):
+    """The path of the key is not in the item: another value than null."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+Component = str | int | float | bool | None | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKey:
+    """The values of one key, and the effective partition key that orders it among all others.
+
+    The hash has 126 bits; the server takes it for the key itself.
+    """
+
+    components: tuple[Component, ...]
+    epk: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDefinition:
+    """The paths of a container's partition key."""
+
+    paths: tuple[tuple[str, ...], ...]
+    kind: str
+
+    def key(self, components: Sequence[Component]) -> PartitionKey:
+        """The whole key, or the prefix of a hierarchical one, that has these values."""
+        return PartitionKey(tuple(components), effective_partition_key(components, self.kind))
+
+    def of_item(self, item: dict[str, Any]) -> PartitionKey:
+        """The key that an item has in its own fields."""
+        return self.key([_component(item, path) for path in self.paths])
+
+    def of_header(self, text: str | None) -> PartitionKey:
+        """The complete key that a request names; raises CosmosError 400 if it names none, or part of one."""
+        if text is None:
+            raise bad_request("PartitionKey value must be supplied for this operation.")
+        key = self.prefix_of_header(text)
+        if len(key.components) != len(self.paths):
+            raise incomplete_key()
+        return key
+
+    def prefix_of_header(self, text: str) -> PartitionKey:
+        """The key or the prefix of one that a request names."""
+        key = _read_header(text, self.kind)
+        if len(key.components) > len(self.paths):
+            raise incomplete_key()
+        return key
+
+    def require(self, item: dict[str, Any], key: PartitionKey) -> None:
+        """Raises CosmosError 400 / 1001 if the item belongs to another key than the request says."""
+        if self.of_item(item).epk != key.epk:
+            raise bad_request(
+                "PartitionKey extracted from document doesn't match the one specified in the header.",
+                PARTITION_KEY_MISMATCH,
+            )
+
+
+def effective_partition_key(components: Sequence[Component], kind: str) -> str:
+    """Version 2 of the service's hash, as upper-case hexadecimal text; of each component for a hierarchical key."""
+    encoded = [_encoded(component) for component in components]
+    if kind == MULTI_HASH:
+        return "".join(_hash(part) for part in encoded)
+    return _hash(b"".join(encoded))
+
+
+def incomplete_key() -> Exception:
+    """400: the key of the request does not have one value for each path."""
+    return bad_request(
+        "Partition key provided either doesn't correspond to definition in the collection or doesn't match partition key"
+        " field values specified in the document."
+    )
+
+
+def key_paths(paths: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """`/address/zip` as ("address", "zip"); a part may be quoted."""
+    return tuple(tuple(part.strip('"') for part in path.strip("/").split("/")) for path in paths)
+
+
+def _component(item: dict[str, Any], path: tuple[str, ...]) -> Component:
+    value: Any = item
+    for part in path:
+        if type(value) is not dict or part not in value:
+            return MISSING
+        value = value[part]
+    if type(value) in (dict, list):
+        raise bad_request(
+            f"The partition key /{'/'.join(path)} of an item must be a string, a number, a boolean or null."
+        )
+    if type(value) is str and len(value.encode()) > MAX_KEY_BYTES:
+        raise bad_request(f"A partition key value has at most {MAX_KEY_BYTES} bytes.")
+    return value  # type: ignore[no-any-return]  # what is neither object nor array is a component
+
+
+@lru_cache(maxsize=4096)
+def _read_header(text: str, kind: str) -> PartitionKey:
+    try:
+        sent = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        sent = None
+    if not isinstance(sent, list):
+        raise bad_request(f"Partition key {text[:100]} is invalid.")
+    components: list[Component] = []
+    for value in sent:
+        if value == {}:
+            components.append(MISSING)
+        elif isinstance(value, dict | list):
+            raise bad_request(f"Partition key {text[:100]} is invalid.")
+        elif isinstance(value, str) and len(value.encode()) > MAX_KEY_BYTES:
+            raise bad_request(f"A partition key value has at most {MAX_KEY_BYTES} bytes.")
+        else:
+            components.append(value)
+    return PartitionKey(tuple(components), effective_partition_key(components, kind))
+
+
+def _encoded(component: Component) -> bytes:
+    if type(component) is str:
+        return b"\x08" + component.encode() + b"\xff"
+    if component is MISSING:
+        return b"\x00"
+    if component is None:
+        return b"\x01"
+    if component is False:
+        return b"\x02"
+    if component is True:
+        return b"\x03"
+    return b"\x05" + struct.pack("<d", component)
+
+
+def _hash(data: bytes) -> str:
+    digest = bytearray(mmh3.mmh3_x64_128_digest(data))
+    digest.reverse()
+    digest[0] &= 0x3F
+    return digest.hex().upper()

@@ -1,0 +1,197 @@
+"""Requests that query the items of a container, and those for the plan of a query."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from local.cosmos import charge
+from local.cosmos.account import Account
+from local.cosmos.errors import CONTAINER_WAS_RECREATED, NEEDS_QUERY_PLAN, CosmosError, bad_request
+from local.cosmos.ranges import WHOLE, Scope, scope_of
+from local.cosmos.sql.compiler import Compiler
+from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page, container_alias
+from local.cosmos.sql.parser import parse
+from local.cosmos.sql.plan import PARTIAL_MARK, needs_plan, query_plan
+from local.cosmos.sql.position import Position, read_token
+from local.cosmos.sql.select import compile_select
+from local.cosmos.sql.values import Value
+from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.items import StoredItem
+from local.cosmos.wire import Answer, Request
+
+
+class _Parameter(msgspec.Struct):
+    name: str
+    value: Any = None
+
+
+class _Body(msgspec.Struct):
+    query: str
+    parameters: list[_Parameter] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a query request says; `fingerprint` binds continuation tokens to it."""
+
+    text: str
+    parameters: dict[str, Value]
+    fingerprint: str
+
+
+def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
+    """POST of a query: one page. What is not of one partition key runs beside the event loop."""
+    container = _container(account, request)
+    sent = _read(request)
+    partial = sent.text.startswith(PARTIAL_MARK)
+    parsed = parse(sent.text.removeprefix(PARTIAL_MARK))
+    named = scope_of(request, container.key, account.ranges)
+    scope = named or Scope(None, WHOLE, None)
+    execution = Execution(parsed, sent.parameters, container, scope, partial=partial)
+    pinned = execution.candidates.epk
+    if named is None and pinned is None:
+        if not request.flag("x-ms-documentdb-query-enablecrosspartition"):
+            raise bad_request(
+                "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to"
+                " true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+            )
+        if needs_plan(parsed):
+            raise CosmosError(
+                400,
+                "The provided cross partition query can not be directly served by the gateway. This is a first chance"
+                " (internal) exception that all newer clients will know how to handle gracefully.",
+                NEEDS_QUERY_PLAN,
+            )
+    start = _start(request, sent.fingerprint)
+    limits = Limits(rows=_page_size(request))
+    range_id = scope.range_id if pinned is None else account.ranges.id_of(pinned)
+    run = _Run(account, container, execution, sent.fingerprint, range_id, request)
+    if pinned is not None:
+        return run.answer(execution.page(account.file.connection, start, limits))
+    return run.beside(start, limits)
+
+
+def plan(account: Account, request: Request) -> Answer:
+    """POST of a query whose plan is asked for."""
+    _container(account, request)
+    sent = _read(request)
+    features = request.header("x-ms-cosmos-supported-query-features") or ""
+    supported = {feature.strip() for feature in features.split(",")}
+    described = query_plan(parse(sent.text), sent.text, sent.parameters, supported)
+    return Answer(200, msgspec.json.encode(described), charge=charge.MANAGEMENT)
+
+
+def patch_condition(container: Container, condition: str, item: StoredItem) -> bool:
+    """Whether an item meets the condition of a patch: `from c where …`."""
+    parsed = parse(f"SELECT VALUE true {condition}")
+    compiler = Compiler({})
+    select = compile_select(compiler, parsed, {}, container_alias(parsed))
+    env = compiler.environment()
+    env[0] = msgspec.json.decode(item.body)
+    return select.exists(env)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One page on its way to an answer."""
+
+    account: Account
+    container: Container
+    execution: Execution
+    fingerprint: str
+    range_id: str | None
+    request: Request
+
+    async def beside(self, start: Position | None, limits: Limits) -> Answer:
+        """A page of several partition keys, in a thread with a snapshot of its own."""
+        return self.answer(await self.account.file.in_reader(lambda at: self.execution.page(at, start, limits)))
+
+    def answer(self, page: Page) -> Answer:
+        """No ETag: the client would take it for a continuation token."""
+        began = time.perf_counter()
+        body = b'{"_rid":"%b","Documents":[%b],"_count":%d}' % (
+            self.container.rid.encode(),
+            b",".join(page.rows),
+            len(page.rows),
+        )
+        headers = feed_headers(self.account, self.container, self.range_id)
+        headers["x-ms-item-count"] = str(len(page.rows))
+        if page.next is not None:
+            headers["x-ms-continuation"] = page.next.token(self.fingerprint)
+        if self.request.flag("x-ms-documentdb-populatequerymetrics"):
+            headers["x-ms-documentdb-query-metrics"] = _metrics(page, time.perf_counter() - began)
+        return Answer(200, body, headers, charge.query(page.items_read, page.size))
+
+
+def feed_headers(account: Account, container: Container, range_id: str | None) -> dict[str, str]:
+    """The headers of an answer with several items, which may be of one range or of all."""
+    if range_id is not None:
+        return account.item_headers(container, range_id)
+    return {
+        "x-ms-session-token": account.ranges.session_token(container.lsn),
+        "x-ms-alt-content-path": container.alt_content_path,
+        "lsn": str(container.lsn),
+    }
+
+
+def page_size(request: Request) -> int:
+    """How many items the caller wants at most on a page."""
+    wanted = request.number("x-ms-max-item-count")
+    if wanted is None or wanted == -1:
+        return MAX_PAGE_ITEMS
+    if wanted < 1:
+        raise bad_request("The x-ms-max-item-count is -1 or a positive number.")
+    return min(wanted, MAX_PAGE_ITEMS)
+
+
+_page_size = page_size
+
+
+def _container(account: Account, request: Request) -> Container:
+    container = account.catalog.container(request.segments[1], request.segments[3])
+    intended = request.header("x-ms-cosmos-intended-collection-rid")
+    if intended is not None and intended != container.rid:
+        raise CosmosError(400, "The container was deleted and created again.", CONTAINER_WAS_RECREATED)
+    return container
+
+
+def _read(request: Request) -> _Sent:
+    try:
+        body = msgspec.json.decode(request.body, type=_Body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"The query is not a JSON object with query and parameters: {error}") from None
+    parameters = {one.name: one.value for one in body.parameters or []}
+    scope = [request.headers.get(name, b"") for name in _SCOPE_HEADERS]
+    fingerprint = hashlib.blake2b(b"\0".join([request.body, *scope]), digest_size=8).hexdigest()
+    return _Sent(body.query, parameters, fingerprint)
+
+
+_SCOPE_HEADERS = (
+    b"x-ms-documentdb-partitionkey",
+    b"x-ms-documentdb-partitionkeyrangeid",
+    b"x-ms-start-epk",
+    b"x-ms-end-epk",
+)
+
+
+def _start(request: Request, fingerprint: str) -> Position | None:
+    token = request.header("x-ms-continuation")
+    return None if not token else read_token(token, fingerprint)
+
+
+def _metrics(page: Page, seconds: float) -> str:
+    values = {
+        "totalExecutionTimeInMs": f"{seconds * 1000:.2f}",
+        "retrievedDocumentCount": str(page.items_read),
+        "retrievedDocumentSize": str(page.size),
+        "outputDocumentCount": str(len(page.rows)),
+        "outputDocumentSize": str(page.size),
+        "indexUtilizationRatio": f"{len(page.rows) / page.items_read if page.items_read else 1:.2f}",
+    }
+    return ";".join(f"{name}={value}" for name, value in values.items())

@@ -1,0 +1,166 @@
+"""The web server: reads a request, checks its signature, hands it to what it is about, and sends the answer."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from local.cosmos import batch, feeds, items, queries, resources
+from local.cosmos.account import Account
+from local.cosmos.errors import CosmosError, bad_request
+from local.cosmos.wire import Answer, Request, path_segments
+
+Handler = Callable[[Account, Request], Answer | Awaitable[Answer]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_LOG = logging.getLogger("local.cosmos")
+_MAX_BODY_BYTES = 4 * 1024 * 1024
+_NOT_HERE = frozenset(
+    ("sprocs", "triggers", "udfs", "conflicts", "users", "permissions", "attachments", "clientencryptionkeys")
+)
+_QUERY_TYPES = ("application/query+json", "application/sql")
+
+
+class Server:
+    """An ASGI application over one account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            request = Request(scope["method"], [], headers)
+            request.segments = path_segments(scope["raw_path"])
+            request.body = await _body(receive)
+            answer = await self._answer(request)
+        except CosmosError as error:
+            answer = refusal(error)
+        except Exception:
+            _LOG.exception("%s %s failed", scope["method"], scope["path"])
+            answer = refusal(CosmosError(500, "The server failed; its log says where."))
+        await _send(send, headers, answer)
+
+    async def _answer(self, request: Request) -> Answer:
+        self._account.key.check(request)
+        answer = _handler(request)(self._account, request)
+        return answer if isinstance(answer, Answer) else await answer
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._account.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._account.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def refusal(error: CosmosError) -> Answer:
+    """The answer that says what is wrong."""
+    headers = {"x-ms-substatus": str(error.substatus), **error.headers}
+    return Answer(error.status, b"" if error.status == 304 else error.body, headers, 1.0)
+
+
+def _create_item_batch_or_query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
+    """POST on the items of a container: its headers say which of four things it is."""
+    if request.flag("x-ms-cosmos-is-query-plan-request"):
+        return queries.plan(account, request)
+    if _is_query(request):
+        return queries.query(account, request)
+    if request.flag("x-ms-cosmos-is-batch-request"):
+        return batch.execute(account, request)
+    return items.create_or_upsert(account, request)
+
+
+def _read_feed(account: Account, request: Request) -> Answer | Awaitable[Answer]:
+    return (
+        feeds.change_feed(account, request) if b"a-im" in request.headers else feeds.read_feed(account, request)
+    )
+
+
+# Method, names at the even places of the path, number of its parts.
+_ROUTES: dict[tuple[str, tuple[str, ...], int], Handler] = {
+    ("GET", (), 0): resources.read_account,
+    ("GET", ("dbs",), 1): resources.list_databases,
+    ("POST", ("dbs",), 1): resources.create_database,
+    ("GET", ("dbs",), 2): resources.read_database,
+    ("DELETE", ("dbs",), 2): resources.delete_database,
+    ("GET", ("dbs", "colls"), 3): resources.list_containers,
+    ("POST", ("dbs", "colls"), 3): resources.create_container,
+    ("GET", ("dbs", "colls"), 4): resources.read_container,
+    ("PUT", ("dbs", "colls"), 4): resources.replace_container,
+    ("DELETE", ("dbs", "colls"), 4): resources.delete_container,
+    ("GET", ("dbs", "colls", "pkranges"), 5): resources.read_ranges,
+    ("GET", ("dbs", "colls", "docs"), 5): _read_feed,
+    ("POST", ("dbs", "colls", "docs"), 5): _create_item_batch_or_query,
+    ("GET", ("dbs", "colls", "docs"), 6): items.read,
+    ("PUT", ("dbs", "colls", "docs"), 6): items.replace,
+    ("PATCH", ("dbs", "colls", "docs"), 6): items.patch,
+    ("DELETE", ("dbs", "colls", "docs"), 6): items.delete,
+    ("POST", ("dbs", "colls", "operations"), 6): items.delete_partition,
+    ("GET", ("offers",), 1): resources.query_offers,
+    ("POST", ("offers",), 1): resources.query_offers,
+    ("GET", ("offers",), 2): resources.read_offer,
+    ("PUT", ("offers",), 2): resources.replace_offer,
+}
+_LISTS: dict[tuple[str, ...], Handler] = {
+    ("dbs",): resources.list_databases,
+    ("dbs", "colls"): resources.list_containers,
+}
+
+
+def _handler(request: Request) -> Handler:
+    names = tuple(request.segments[::2])
+    if request.method == "POST" and names in _LISTS and _is_query(request):
+        return _LISTS[names]
+    handler = _ROUTES.get((request.method, names, len(request.segments)))
+    if handler is not None:
+        return handler
+    refused = _NOT_HERE.intersection(names)
+    if refused:
+        raise bad_request(f"This server has no {', '.join(sorted(refused))}.")
+    raise CosmosError(404, "There is nothing under this path and method.")
+
+
+def _is_query(request: Request) -> bool:
+    return request.flag("x-ms-documentdb-isquery") or (request.header("content-type") or "").startswith(_QUERY_TYPES)
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > _MAX_BODY_BYTES:
+            raise CosmosError(413, "Request size is too large.")
+    return b"".join(parts)
+
+
+async def _send(send: Send, sent: dict[bytes, bytes], answer: Answer) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"x-ms-activity-id", sent.get(b"x-ms-activity-id") or str(uuid.uuid4()).encode()),
+        (b"x-ms-request-charge", b"%.2f" % answer.charge),
+        (b"x-ms-version", b"2020-07-15"),
+        *[(name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()],
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

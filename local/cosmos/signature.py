@@ -1,0 +1,82 @@
+"""The signature of a request under the account key, and the resource it must have been made for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from local.cosmos.errors import CosmosError
+from local.cosmos.wire import Request
+
+EMULATOR_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+_CLOCK_SKEW = timedelta(minutes=15)
+
+
+class AccountKey:
+    """Checks that a request was signed with the key of the account."""
+
+    def __init__(self, key: str) -> None:
+        try:
+            secret = base64.b64decode(key, validate=True)
+        except binascii.Error:
+            raise ValueError("the account key is not base64") from None
+        if not secret:
+            raise ValueError("the account key is empty")
+        self._blank = hmac.new(secret, digestmod=hashlib.sha256)
+
+    def check(self, request: Request) -> None:
+        """Raises CosmosError 401 unless the signature is right and its date is of this quarter of an hour."""
+        sent = request.headers.get(b"authorization")
+        if sent is None:
+            raise _unauthorized(
+                "Required Header authorization is missing. Ensure a valid Authorization token is passed."
+            )
+        date = request.headers.get(b"x-ms-date", b"").decode("ascii", "replace")
+        fields = dict(part.partition(b"=")[::2] for part in unquote_to_bytes(sent).split(b"&"))
+        if fields.get(b"type") != b"master" or fields.get(b"ver") != b"1.0":
+            raise _unauthorized("The authorization token is not of type master, version 1.0.")
+        kind, link = signed_resource(request.segments)
+        signing = self._blank.copy()
+        signing.update(f"{request.method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode())
+        if not hmac.compare_digest(base64.b64encode(signing.digest()), fields.get(b"sig", b"")):
+            raise _unauthorized(
+                "The input authorization token can't serve the request. Please check that the expected payload is built"
+                f" as per the protocol, and check the key being used. Server used the following payload to sign:"
+                f" '{request.method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n'"
+            )
+        if abs(datetime.now(UTC) - _parsed(date)) > _CLOCK_SKEW:
+            raise CosmosError(403, "The date of the request is more than 15 minutes away from the server's clock.")
+
+
+def signed_resource(segments: list[str]) -> tuple[str, str]:
+    """Type and link that a request for this path is signed with.
+
+    A feed is signed as its last part under its parent's link, one thing as itself; an offer by its id in lower case.
+    """
+    if not segments:
+        return "", ""
+    if segments[0] == "offers":
+        return "offers", "/".join(segments[1:]).lower()
+    if len(segments) > 4 and segments[4] == "operations":
+        return "colls", "/".join(segments[:4])
+    if len(segments) % 2:
+        return segments[-1], "/".join(segments[:-1])
+    return segments[-2], "/".join(segments)
+
+
+@lru_cache(maxsize=64)
+def _parsed(date: str) -> datetime:
+    try:
+        return parsedate_to_datetime(date)
+    except ValueError:
+        raise _unauthorized("The x-ms-date header is missing or is not an RFC 1123 date.") from None
+
+
+def _unauthorized(message: str) -> CosmosError:
+    return CosmosError(401, message)

@@ -1,0 +1,145 @@
+"""Which items a query can be about, as far as the index of the key and the id tells; the rest is for the closures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from local.cosmos.partition_keys import MISSING, Component, KeyDefinition
+from local.cosmos.ranges import HIGHEST, LOWEST, Scope
+from local.cosmos.sql.syntax import Alias, Between, Binary, Call, Expression, In, Literal, Logical, Member, Query
+from local.cosmos.sql.values import UNDEFINED, Value
+
+Constant = Callable[[Expression], Value]
+_ID = ("id",)
+_MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@dataclass(slots=True)
+class Candidates:
+    """A condition in SQL over the columns of `items`, with its parameters.
+
+    epk    the one partition key that all candidates have, if the query or its scope pins one
+    pairs  JSON of `[[epk, id], …]` where the query lists its items one by one
+    """
+
+    conditions: list[str] = field(default_factory=list)
+    parameters: list[Any] = field(default_factory=list)
+    epk: str | None = None
+    pairs: str | None = None
+
+    def require(self, condition: str, *parameters: Any) -> None:
+        """One more condition that must hold."""
+        self.conditions.append(condition)
+        self.parameters.extend(parameters)
+
+
+def candidates(query: Query, constant: Constant, scope: Scope, definition: KeyDefinition) -> Candidates:
+    """Every item that the query may return is among them."""
+    found = Candidates()
+    root = root_alias(query)
+    terms = _conjuncts(query.where)
+    facts = _equalities(terms, root, constant)
+    components = [facts.get(path, UNDEFINED) for path in definition.paths]
+    if scope.key is not None:
+        found.epk = scope.key.epk
+        found.require("items.epk = ?", found.epk)
+    else:
+        if all(_is_component(component) for component in components):
+            found.epk = definition.key(components).epk
+            found.require("items.epk = ?", found.epk)
+        if scope.interval.minimum > LOWEST:
+            found.require("items.epk >= ?", scope.interval.minimum)
+        if scope.interval.maximum < HIGHEST:
+            found.require("items.epk < ?", scope.interval.maximum)
+    for term in terms:
+        _by_id(found, term, root, constant)
+        if found.pairs is None:
+            found.pairs = _listed(term, root, constant, definition)
+    return found
+
+
+def root_alias(query: Query) -> str | None:
+    """The name by which the query calls the item itself; None where its FROM goes into the item."""
+    if query.sources and isinstance(query.sources[0].expression, Alias) and not query.sources[0].each:
+        return query.sources[0].alias
+    return None
+
+
+def path_of(expression: Expression, root: str | None) -> tuple[str, ...] | None:
+    """`c.a.b` as ("a", "b") where `c` is the item."""
+    parts: list[str] = []
+    while isinstance(expression, Member) and isinstance(expression.key, Literal) and type(expression.key.value) is str:
+        parts.append(expression.key.value)
+        expression = expression.base
+    return tuple(parts[::-1]) if isinstance(expression, Alias) and expression.name == root and root else None
+
+
+def _conjuncts(where: Expression | None) -> tuple[Expression, ...]:
+    if where is None:
+        return ()
+    return where.operands if isinstance(where, Logical) and where.operator == "AND" else (where,)
+
+
+def _equalities(terms: tuple[Expression, ...], root: str | None, constant: Constant) -> dict[tuple[str, ...], Any]:
+    """Paths that must equal a constant; MISSING for `IS_DEFINED(path) = false`."""
+    facts: dict[tuple[str, ...], Any] = {}
+    for term in terms:
+        if not isinstance(term, Binary) or term.operator != "=":
+            continue
+        for side, other in ((term.left, term.right), (term.right, term.left)):
+            if isinstance(side, Call) and side.name == "IS_DEFINED" and len(side.arguments) == 1:
+                path = path_of(side.arguments[0], root)
+                if path and constant(other) is False:
+                    facts[path] = MISSING
+            elif path := path_of(side, root):
+                value = constant(other)
+                if _is_component(value):
+                    facts[path] = value
+    return facts
+
+
+def _is_component(value: Any) -> bool:
+    return value is None or value is MISSING or type(value) in (str, int, float, bool)
+
+
+def _by_id(found: Candidates, term: Expression, root: str | None, constant: Constant) -> None:
+    match term:
+        case Binary() if term.operator in _MIRRORED:
+            for side, other, operator in (
+                (term.left, term.right, term.operator),
+                (term.right, term.left, _MIRRORED[term.operator]),
+            ):
+                value = constant(other)
+                if path_of(side, root) == _ID and type(value) is str:
+                    found.require(f"items.id {operator} ?", value)
+        case Between(negated=False):
+            low, high = constant(term.low), constant(term.high)
+            if path_of(term.operand, root) == _ID and type(low) is str and type(high) is str:
+                found.require("items.id BETWEEN ? AND ?", low, high)
+        case In(negated=False):
+            values = [constant(choice) for choice in term.choices]
+            if path_of(term.operand, root) == _ID and all(type(value) is str for value in values):
+                found.require("items.id IN (SELECT value FROM json_each(?))", msgspec.json.encode(values).decode())
+        case Call(name="STARTSWITH") if len(term.arguments) == 2:
+            prefix = constant(term.arguments[1])
+            if path_of(term.arguments[0], root) == _ID and type(prefix) is str and prefix:
+                found.require("items.id >= ?", prefix)
+
+
+def _listed(term: Expression, root: str | None, constant: Constant, definition: KeyDefinition) -> str | None:
+    """Pairs of key and id for `(c.id = … AND c.pk = …) OR …`, the shape in which clients read many items."""
+    if not isinstance(term, Logical) or term.operator != "OR":
+        return None
+    pairs: list[tuple[str, str]] = []
+    for operand in term.operands:
+        facts = _equalities(_conjuncts(operand), root, constant)
+        item_id, components = facts.get(_ID), [facts.get(path, UNDEFINED) for path in definition.paths]
+        if type(item_id) is not str or not all(_is_component(component) for component in components):
+            return None
+        known: list[Component] = components
+        pairs.append((definition.key(known).epk, item_id))
+    return msgspec.json.encode(list(dict.fromkeys(pairs))).decode()

@@ -1,0 +1,335 @@
+"""Turns the expressions of a query into closures over an environment: a list with one slot for each alias."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from local.cosmos.errors import bad_request
+from local.cosmos.sql import operators
+from local.cosmos.sql.functions import FUNCTIONS
+from local.cosmos.sql.select import Select, compile_select, object_of
+from local.cosmos.sql.syntax import (
+    AGGREGATES,
+    Alias,
+    ArrayLiteral,
+    Between,
+    Binary,
+    Call,
+    Coalesce,
+    Conditional,
+    Expression,
+    In,
+    Like,
+    Literal,
+    Logical,
+    Member,
+    ObjectLiteral,
+    Parameter,
+    Query,
+    Subquery,
+    Unary,
+)
+from local.cosmos.sql.values import UNDEFINED, Environment, Evaluator, Value, canonical, is_number
+
+Names = Mapping[str, int]
+
+VARIES: Final = object()  # what `constant` says of an expression that depends on an item
+_MANY_CHOICES = 8
+
+
+class Compiler:
+    """Compiles one query with its parameters.
+
+    Slot 0 of the environment is the item; further slots are given out to aliases, and to the results of GROUP BY and
+    aggregates, which `known` maps from the expression they stand for.
+    """
+
+    def __init__(self, parameters: Mapping[str, Value]) -> None:
+        self._parameters = parameters
+        self.slots = 1
+        self.known: dict[Expression, int] = {}
+
+    def new_slot(self) -> int:
+        """A place in the environment that nothing else uses."""
+        self.slots += 1
+        return self.slots - 1
+
+    def environment(self) -> Environment:
+        """An empty environment, for the whole query with its subqueries."""
+        return [UNDEFINED] * self.slots
+
+    def constant(self, expression: Expression) -> Value:
+        """The value that does not depend on any item, or VARIES."""
+        match expression:
+            case Literal():
+                return expression.value
+            case Parameter():
+                return self._parameter(expression)
+            case Unary():
+                value = self.constant(expression.operand)
+                return VARIES if value is VARIES else operators.UNARY[expression.operator](value)
+            case ArrayLiteral():
+                values = [self.constant(element) for element in expression.elements]
+                return VARIES if any(value is VARIES or value is UNDEFINED for value in values) else values
+        return VARIES
+
+    def expression(self, expression: Expression, names: Names) -> Evaluator:
+        """A closure for the expression; `names` maps the aliases that it may use to their slots."""
+        if self.known and (slot := self.known.get(expression)) is not None:
+            return _slot(slot)
+        value = self.constant(expression)
+        if value is not VARIES:
+            return lambda _: value
+        match expression:
+            case Alias():
+                return _slot(self._resolve(expression, names))
+            case Member():
+                return self._member(expression, names)
+            case Binary():
+                return self._binary(expression, names)
+            case Logical():
+                return self._logical(expression, names)
+            case Unary():
+                apply, operand = operators.UNARY[expression.operator], self.expression(expression.operand, names)
+                return lambda env: apply(operand(env))
+            case In():
+                return self._in(expression, names)
+            case Between():
+                return self._between(expression, names)
+            case Like():
+                return self._like(expression, names)
+            case Conditional():
+                return self._conditional(expression, names)
+            case Coalesce():
+                return self._coalesce(expression, names)
+            case Call():
+                return self._call(expression, names)
+            case ObjectLiteral():
+                fields = [(name, self.expression(value, names)) for name, value in expression.fields]
+                return lambda env: object_of(fields, env)
+            case ArrayLiteral():
+                elements = [self.expression(element, names) for element in expression.elements]
+                return lambda env: [v for v in [element(env) for element in elements] if v is not UNDEFINED]
+            case Subquery():
+                return self._subquery(expression, names)
+        raise bad_request(f"The expression {type(expression).__name__} is not supported here.")
+
+    def conjuncts(self, where: Expression | None, names: Names) -> list[Evaluator]:
+        """Closures that must all be true for a row to stay."""
+        if where is None:
+            return []
+        if isinstance(where, Logical) and where.operator == "AND":
+            return [self.expression(operand, names) for operand in where.operands]
+        return [self.expression(where, names)]
+
+    def select(self, query: Query, names: Names) -> Select:
+        """A subquery, which may use the aliases around it."""
+        return compile_select(self, query, names)
+
+    def _parameter(self, parameter: Parameter) -> Value:
+        try:
+            return self._parameters[parameter.name]
+        except KeyError:
+            raise bad_request(f"The query parameter {parameter.name} has no value.") from None
+
+    def _resolve(self, alias: Alias, names: Names) -> int:
+        try:
+            return names[alias.name]
+        except KeyError:
+            raise bad_request(f"Identifier '{alias.name}' could not be resolved.") from None
+
+    def _member(self, expression: Member, names: Names) -> Evaluator:
+        keys: list[str] = []
+        base: Expression = expression
+        while isinstance(base, Member) and not (self.known and base in self.known):
+            key = self.constant(base.key)
+            if type(key) is not str:
+                break
+            keys.append(key)
+            base = base.base
+        if keys and isinstance(base, Alias) and not (self.known and base in self.known):
+            return _path(self._resolve(base, names), keys[::-1])
+        if keys:
+            return _members(self.expression(base, names), keys[::-1])
+        container, index = self.expression(expression.base, names), self.expression(expression.key, names)
+        return lambda env: member(container(env), index(env))
+
+    def _binary(self, expression: Binary, names: Names) -> Evaluator:
+        left = self.expression(expression.left, names)
+        wanted = self.constant(expression.right)
+        if expression.operator == "=" and type(wanted) is str:
+            return _equals_string(left, wanted)
+        apply, right = operators.BINARY[expression.operator], self.expression(expression.right, names)
+        return lambda env: apply(left(env), right(env))
+
+    def _logical(self, expression: Logical, names: Names) -> Evaluator:
+        operands = [self.expression(operand, names) for operand in expression.operands]
+        decisive = expression.operator == "OR"
+
+        def evaluate(env: Environment) -> Value:
+            answer: Value = not decisive
+            for operand in operands:
+                value = operand(env)
+                if value is decisive:
+                    return decisive
+                if value is not (not decisive):
+                    answer = UNDEFINED
+            return answer
+
+        return evaluate
+
+    def _in(self, expression: In, names: Names) -> Evaluator:
+        operand = self.expression(expression.operand, names)
+        values = [self.constant(choice) for choice in expression.choices]
+        found: Callable[[Value, Environment], Value]
+        if len(values) > _MANY_CHOICES and all(value is not VARIES and value is not UNDEFINED for value in values):
+            texts = {canonical(value) for value in values}
+            found = lambda value, _: canonical(value) in texts  # noqa: E731 - one of two shapes of one thing
+        else:
+            choices = [self.expression(choice, names) for choice in expression.choices]
+            found = lambda value, env: _among(value, choices, env)  # noqa: E731
+        negated = expression.negated
+
+        def evaluate(env: Environment) -> Value:
+            value = operand(env)
+            if value is UNDEFINED:
+                return UNDEFINED
+            answer = found(value, env)
+            return operators.negation(answer) if negated else answer
+
+        return evaluate
+
+    def _between(self, expression: Between, names: Names) -> Evaluator:
+        operand, low, high = (
+            self.expression(part, names) for part in (expression.operand, expression.low, expression.high)
+        )
+        if expression.negated:
+            return lambda env: operators.negation(operators.in_range(operand(env), low(env), high(env)))
+        return lambda env: operators.in_range(operand(env), low(env), high(env))
+
+    def _like(self, expression: Like, names: Names) -> Evaluator:
+        operand, pattern = self.expression(expression.operand, names), self.expression(expression.pattern, names)
+        escape: Value = UNDEFINED
+        if expression.escape is not None:
+            escape = self.constant(expression.escape)
+            if type(escape) is not str or len(escape) != 1:
+                raise bad_request("ESCAPE takes one character.")
+        if expression.negated:
+            return lambda env: operators.negation(operators.like(operand(env), pattern(env), escape))
+        return lambda env: operators.like(operand(env), pattern(env), escape)
+
+    def _conditional(self, expression: Conditional, names: Names) -> Evaluator:
+        test, then, otherwise = (
+            self.expression(part, names) for part in (expression.test, expression.then, expression.otherwise)
+        )
+        return lambda env: then(env) if test(env) is True else otherwise(env)
+
+    def _coalesce(self, expression: Coalesce, names: Names) -> Evaluator:
+        left, right = self.expression(expression.left, names), self.expression(expression.right, names)
+
+        def evaluate(env: Environment) -> Value:
+            value = left(env)
+            return right(env) if value is UNDEFINED else value
+
+        return evaluate
+
+    def _call(self, expression: Call, names: Names) -> Evaluator:
+        name = expression.name
+        if name in AGGREGATES:
+            raise bad_request(f"The aggregate {name} may stand only in the SELECT of a query.")
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise bad_request(f"'{name[:60]}' is not a recognized built-in function name.")
+        count = len(expression.arguments)
+        if not function.least <= count <= function.most:
+            raise bad_request(f"The {name} function does not take {count} argument(s).")
+        call, arguments = function.call, [self.expression(argument, names) for argument in expression.arguments]
+        match arguments:
+            case [only]:
+                return lambda env: call(only(env))
+            case [first, second]:
+                return lambda env: call(first(env), second(env))
+        return lambda env: call(*[argument(env) for argument in arguments])
+
+    def _subquery(self, expression: Subquery, names: Names) -> Evaluator:
+        select = self.select(expression.query, names)
+        if expression.form == "EXISTS":
+            return select.exists
+        if expression.form == "ARRAY":
+            return select.results
+        if not expression.query.value:
+            raise bad_request("A scalar subquery is SELECT VALUE.")
+
+        def evaluate(env: Environment) -> Value:
+            found = select.results(env)
+            return found[0] if found else UNDEFINED
+
+        return evaluate
+
+
+def member(container: Value, key: Value) -> Value:
+    """`container[key]`: a field of an object, an element of an array, else UNDEFINED."""
+    if type(container) is dict and type(key) is str:
+        return container.get(key, UNDEFINED)
+    if type(container) is list and is_number(key) and key == int(key) and 0 <= key < len(container):
+        return container[int(key)]
+    return UNDEFINED
+
+
+def _slot(slot: int) -> Evaluator:
+    return lambda env: env[slot]
+
+
+def _path(slot: int, keys: list[str]) -> Evaluator:
+    if len(keys) == 1:
+        (only,) = keys
+
+        def field(env: Environment) -> Value:
+            value = env[slot]
+            return value.get(only, UNDEFINED) if type(value) is dict else UNDEFINED
+
+        return field
+
+    def walk(env: Environment) -> Value:
+        value = env[slot]
+        for key in keys:
+            if type(value) is not dict:
+                return UNDEFINED
+            value = value.get(key, UNDEFINED)
+        return value
+
+    return walk
+
+
+def _members(base: Evaluator, keys: list[str]) -> Evaluator:
+    def walk(env: Environment) -> Value:
+        value = base(env)
+        for key in keys:
+            if type(value) is not dict:
+                return UNDEFINED
+            value = value.get(key, UNDEFINED)
+        return value
+
+    return walk
+
+
+def _equals_string(left: Evaluator, wanted: str) -> Evaluator:
+    def evaluate(env: Environment) -> Value:
+        value = left(env)
+        if type(value) is str:
+            return value == wanted
+        return UNDEFINED if value is UNDEFINED else False
+
+    return evaluate
+
+
+def _among(value: Value, choices: list[Evaluator], env: Environment) -> Value:
+    answer: Value = False
+    for choice in choices:
+        same = operators.BINARY["="](value, choice(env))
+        if same is True:
+            return True
+        if same is UNDEFINED:
+            answer = UNDEFINED
+    return answer

@@ -1,0 +1,159 @@
+"""Functions over points in time: ISO 8601 text in UTC with seven digits of a second, ticks of 100 ns, milliseconds."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from local.cosmos.sql.values import UNDEFINED, Value, is_number
+
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,7}))?(Z)?)?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICKS_PER_SECOND = 10_000_000
+_PARTS = {
+    "year": ("year", "yyyy", "yy"),
+    "month": ("month", "mm", "m"),
+    "day": ("day", "dd", "d"),
+    "hour": ("hour", "hh"),
+    "minute": ("minute", "mi", "n"),
+    "second": ("second", "ss", "s"),
+    "millisecond": ("millisecond", "ms"),
+    "microsecond": ("microsecond", "mcs"),
+    "nanosecond": ("nanosecond", "ns"),
+}
+_PART_NAMES = {name: part for part, names in _PARTS.items() for name in names}
+_TICKS = {
+    "day": 86_400 * _TICKS_PER_SECOND,
+    "hour": 3_600 * _TICKS_PER_SECOND,
+    "minute": 60 * _TICKS_PER_SECOND,
+    "second": _TICKS_PER_SECOND,
+    "millisecond": 10_000,
+    "microsecond": 10,
+}
+
+
+def _part(name: Value) -> str | None:
+    return _PART_NAMES.get(name.lower()) if type(name) is str else None
+
+
+def _ticks(text: Value) -> int | None:
+    """Ticks since 1970; None for what is no date."""
+    match = _ISO.fullmatch(text) if type(text) is str else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, _ = match.groups(default="0")
+    try:
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except ValueError:
+        return None
+    return int((moment - _EPOCH).total_seconds()) * _TICKS_PER_SECOND + int(fraction.ljust(7, "0"))
+
+
+def _text(ticks: int) -> Value:
+    seconds, fraction = divmod(ticks, _TICKS_PER_SECOND)
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return UNDEFINED
+    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%S}.{fraction:07}Z"
+
+
+def _moment(ticks: int) -> datetime:
+    return _EPOCH + timedelta(seconds=ticks // _TICKS_PER_SECOND)
+
+
+def current_date_time() -> Value:
+    """GETCURRENTDATETIME."""
+    return _text(time.time_ns() // 100)
+
+
+def current_timestamp() -> Value:
+    """GETCURRENTTIMESTAMP, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def current_ticks() -> Value:
+    """GETCURRENTTICKS."""
+    return time.time_ns() // 100
+
+
+def add(part_name: Value, count: Value, text: Value) -> Value:
+    """DATETIMEADD; a month that is too short takes its last day."""
+    part, ticks = _part(part_name), _ticks(text)
+    if part is None or ticks is None or not is_number(count) or count != int(count):
+        return UNDEFINED
+    if part == "nanosecond":
+        return _text(ticks + int(count) // 100)
+    if part in _TICKS:
+        return _text(ticks + int(count) * _TICKS[part])
+    moment = _moment(ticks)
+    months = moment.year * 12 + moment.month - 1 + int(count) * (12 if part == "year" else 1)
+    year, month = divmod(months, 12)
+    if not 1 <= year <= 9999:
+        return UNDEFINED
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    moved = moment.replace(year=year, month=month + 1, day=day)
+    return _text(int((moved - _EPOCH).total_seconds()) * _TICKS_PER_SECOND + ticks % _TICKS_PER_SECOND)
+
+
+def difference(part_name: Value, start: Value, end: Value) -> Value:
+    """DATETIMEDIFF: how many boundaries of the part lie between."""
+    part, first, last = _part(part_name), _ticks(start), _ticks(end)
+    if part is None or first is None or last is None:
+        return UNDEFINED
+    if part in ("year", "month"):
+        begins, ends = _moment(first), _moment(last)
+        months = (ends.year - begins.year) * 12 + ends.month - begins.month
+        return ends.year - begins.year if part == "year" else months
+    if part == "nanosecond":
+        return (last - first) * 100
+    return last // _TICKS[part] - first // _TICKS[part]
+
+
+def part_of(part_name: Value, text: Value) -> Value:
+    """DATETIMEPART."""
+    part, ticks = _part(part_name), _ticks(text)
+    if part is None or ticks is None:
+        return UNDEFINED
+    fraction = ticks % _TICKS_PER_SECOND
+    fractions = {"millisecond": fraction // 10_000, "microsecond": fraction // 10, "nanosecond": fraction * 100}
+    return fractions[part] if part in fractions else getattr(_moment(ticks), part)
+
+
+def to_timestamp(text: Value) -> Value:
+    """DATETIMETOTIMESTAMP."""
+    ticks = _ticks(text)
+    return UNDEFINED if ticks is None else ticks // 10_000
+
+
+def from_timestamp(value: Value) -> Value:
+    """TIMESTAMPTODATETIME."""
+    return _text(int(value) * 10_000) if is_number(value) else UNDEFINED
+
+
+def to_ticks(text: Value) -> Value:
+    """DATETIMETOTICKS."""
+    ticks = _ticks(text)
+    return UNDEFINED if ticks is None else ticks
+
+
+def from_ticks(value: Value) -> Value:
+    """TICKSTODATETIME."""
+    return _text(int(value)) if is_number(value) else UNDEFINED
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
+    "GETCURRENTDATETIME": (current_date_time, 0, 0),
+    "GETCURRENTTIMESTAMP": (current_timestamp, 0, 0),
+    "GETCURRENTTICKS": (current_ticks, 0, 0),
+    "DATETIMEADD": (add, 3, 3),
+    "DATETIMEDIFF": (difference, 3, 3),
+    "DATETIMEPART": (part_of, 2, 2),
+    "DATETIMETOTIMESTAMP": (to_timestamp, 1, 1),
+    "TIMESTAMPTODATETIME": (from_timestamp, 1, 1),
+    "DATETIMETOTICKS": (to_ticks, 1, 1),
+    "TICKSTODATETIME": (from_ticks, 1, 1),
+}

@@ -1,0 +1,327 @@
+"""Runs a compiled query over the items of a container, one page at a time, each on one state of the data."""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from local.cosmos.ranges import Scope
+from local.cosmos.sql.candidates import Candidates, candidates, path_of, root_alias
+from local.cosmos.sql.compiler import Compiler
+from local.cosmos.sql.position import Position
+from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
+from local.cosmos.sql.syntax import Alias, Expression, Member, Query
+from local.cosmos.sql.values import UNDEFINED, Key, Value, canonical, order_key
+from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.items import now
+
+MAX_PAGE_ITEMS = 1000
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Page:
+    """The rows of one page as JSON, and where the next one begins; None after the last."""
+
+    rows: list[bytes] = field(default_factory=list)
+    next: Position | None = None
+    items_read: int = 0
+    size: int = 0
+
+    def add(self, row: bytes) -> None:
+        """One more row."""
+        self.rows.append(row)
+        self.size += len(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a page may become, and when an unordered scan hands over what it has."""
+
+    rows: int = MAX_PAGE_ITEMS
+    size: int = MAX_PAGE_BYTES
+    seconds: float = 2.0
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An item that may be in the result."""
+
+    number: int
+    epk: str
+    id: str
+    body: bytes
+
+
+class Execution:
+    """One query with its parameters, compiled for one container and scope.
+
+    partial  the answer of one physical partition, in the form in which the client merges several
+    """
+
+    def __init__(
+        self, query: Query, parameters: dict[str, Value], container: Container, scope: Scope, *, partial: bool = False
+    ) -> None:
+        compiler = Compiler(parameters)
+        root = container_alias(query)
+        self.select = compile_select(compiler, query, {}, root)
+        self.candidates = candidates(query, compiler.constant, scope, container.key)
+        self._container = container
+        self._query = query
+        self._partial = partial
+        self._env = compiler.environment()
+        if partial and self.select.limit is not None:
+            self.select.limit += self.select.offset
+            self.select.offset = 0
+        self._backwards = False
+        if self._sorted_by_id():
+            self._backwards = not query.order_by[0].ascending
+            self._natural = True
+        else:
+            self._natural = not query.order_by
+
+    def page(self, connection: sqlite3.Connection, start: Position | None, limits: Limits) -> Page:
+        """One page, on what the connection sees now."""
+        if start is None:
+            start = Position(skip=self.select.offset, take=self.select.limit)
+        if start.take == 0:
+            return Page()
+        if not self._query.sources:
+            return self._without_items()
+        if self.select.grouping is not None:
+            return self._groups(connection, start, limits)
+        if self._natural:
+            return self._scanned(connection, start, limits)
+        return self._sorted(connection, start, limits)
+
+    # The three ways to make a page.
+
+    def _scanned(self, connection: sqlite3.Connection, start: Position, limits: Limits) -> Page:
+        """In the order of the index, from where the last page ended."""
+        page = Page()
+        seen: set[str] | None = set() if self._query.distinct else None
+        # Without the values that came before it is unknown what is a repetition.
+        resume = start if seen is None else None
+        skip, take = start.skip, start.take
+        deadline = time.monotonic() + limits.seconds
+        for item in self._items(connection, resume):
+            page.items_read += 1
+            before = self._is_before(item, start)
+            for row, value in self._rows(item):
+                if seen is not None:
+                    text = canonical(value)
+                    if text in seen:
+                        continue
+                    seen.add(text)
+                if before or (item.id == start.id and item.epk == start.epk and row <= start.row):
+                    continue
+                if skip:
+                    skip -= 1
+                    continue
+                page.add(self._output(item, value))
+                take = None if take is None else take - 1
+                if take == 0:
+                    return page
+                if len(page.rows) >= limits.rows or page.size >= limits.size:
+                    page.next = Position([], item.epk, item.id, item.number, row, skip, take)
+                    return page
+            if time.monotonic() > deadline and not before:
+                page.next = Position([], item.epk, item.id, item.number, _ALL_ROWS, skip, take)
+                return page
+        return page
+
+    def _sorted(self, connection: sqlite3.Connection, start: Position, limits: Limits) -> Page:
+        """All candidates are looked at, the first ones in order after the last page are kept."""
+        page = Page()
+        after = None
+        if start.number >= 0:
+            keys = tuple(order.key(_value(kept)) for order, kept in zip(self.select.order, start.keys, strict=True))
+            after = (keys, start.number, start.row)
+        wanted = limits.rows if start.take is None else min(limits.rows, start.take)
+        rows = self._keyed(connection, page)
+        if self._query.distinct:
+            found: Iterable[Any] = _first_of_each(sorted(rows, key=_place))
+        else:
+            found = rows
+        if after is not None:
+            found = (row for row in found if row[:3] > after)
+        kept = heapq.nsmallest(start.skip + wanted + 1, found, key=_place)
+        returned = kept[start.skip : start.skip + wanted]
+        for place, (_, number, row, item, values, value) in enumerate(returned):
+            page.add(self._output(item, value, values))
+            take = None if start.take is None else start.take - place - 1
+            is_last = place + 1 == len(returned) and len(kept) <= start.skip + wanted
+            if take == 0 or is_last:
+                return page
+            if len(page.rows) >= limits.rows or page.size >= limits.size:
+                page.next = Position([_kept(one) for one in values], item.epk, item.id, number, row, 0, take)
+                return page
+        return page
+
+    def _groups(self, connection: sqlite3.Connection, start: Position, limits: Limits) -> Page:
+        """All rows are added up; the groups come in the order of their keys, as many as fit."""
+        page = Page()
+        grouping = self.select.grouping
+        assert grouping is not None  # `page` chose this way because there is one
+        groups: Groups = {}
+        for item in self._items(connection, None):
+            page.items_read += 1
+            self._env[0] = _decode(item.body)
+            for _ in self.select.rows(self._env):
+                add_row(grouping, groups, self._env)
+        if self._partial:
+            (_, aggregates), *_ = [*groups.values(), ([], grouping.start())]
+            parts = [one.partial() for one in aggregates]
+            page.add(_encode([{} if part is UNDEFINED else {"item": part} for part in parts]))
+            return page
+        after = tuple(_order_key_of(value) for value in start.keys) if start.number >= 0 else None
+        results = [
+            (keys, values, result)
+            for keys, values, result in grouped(self.select, groups, self._env)
+            if result is not UNDEFINED and (after is None or keys > after)
+        ]
+        last = len(results) if start.take is None else min(len(results), start.skip + start.take)
+        for place in range(start.skip, last):
+            _, values, result = results[place]
+            page.add(_encode(result))
+            if place + 1 < last and (len(page.rows) >= limits.rows or page.size >= limits.size):
+                take = None if start.take is None else start.take - (place + 1 - start.skip)
+                page.next = Position([_kept(value) for value in values], number=0, take=take)
+                return page
+        return page
+
+    def _without_items(self) -> Page:
+        """A query without FROM: one row that is about no item."""
+        page = Page()
+        for value in self.select.results(self._env):
+            page.add(_encode(value))
+        return page
+
+    # Items and their rows.
+
+    def _rows(self, item: Candidate) -> Iterator[tuple[int, Value]]:
+        env, select = self._env, self.select
+        env[0] = _decode(item.body)
+        for row, _ in enumerate(select.rows(env)):
+            value = select.project(env)
+            if value is not UNDEFINED:
+                yield row, value
+
+    def _keyed(self, connection: sqlite3.Connection, page: Page) -> Iterator[tuple[Any, ...]]:
+        orders = self.select.order
+        for item in self._items(connection, None):
+            page.items_read += 1
+            for row, value in self._rows(item):
+                values = [order.evaluate(self._env) for order in orders]
+                keys = tuple([order.key(one) for order, one in zip(orders, values, strict=True)])
+                # The stored text is enough for a whole item; its fields would only take memory.
+                kept = None if self.select.whole_item and not self._query.distinct else value
+                yield keys, item.number, row, item, values, kept
+
+    def _output(self, item: Candidate, value: Value, values: list[Value] | None = None) -> bytes:
+        text = item.body if self.select.whole_item else _encode(value)
+        if not (self._partial and self._query.order_by):
+            return text
+        if values is None:
+            values = [order.evaluate(self._env) for order in self.select.order]
+        items = _encode([{} if one is UNDEFINED else {"item": one} for one in values])
+        rid = self._container.item_rid(item.number).encode()
+        return b'{"_rid":"' + rid + b'","orderByItems":' + items + b',"payload":' + text + b"}"
+
+    def _items(self, connection: sqlite3.Connection, after: Position | None) -> Iterator[Candidate]:
+        cursor = connection.execute(*self._statement(after))
+        try:
+            for row in cursor:
+                yield Candidate(*row)
+        finally:
+            cursor.close()
+
+    def _statement(self, after: Position | None) -> tuple[str, list[Any]]:
+        found: Candidates = self.candidates
+        conditions, parameters = list(found.conditions), list(found.parameters)
+        table, direction = self._container.table, "DESC" if self._backwards else "ASC"
+        if after is not None and after.number >= 0:
+            if found.epk is not None:
+                conditions.append("items.id <= ?" if self._backwards else "items.id >= ?")
+                parameters.append(after.id)
+            else:
+                conditions.append("(items.epk, items.id) >= (?, ?)")
+                parameters.extend((after.epk, after.id))
+        conditions.append("(items.expires IS NULL OR items.expires > ?)")
+        parameters.append(now())
+        source = f"{table} AS items"
+        if found.pairs is not None:
+            source = (
+                f"json_each(?) AS pair CROSS JOIN {table} AS items"
+                " ON items.epk = pair.value ->> 0 AND items.id = pair.value ->> 1"
+            )
+            parameters.insert(0, found.pairs)
+        order = "" if not self._natural else f" ORDER BY items.epk {direction}, items.id {direction}"
+        return (
+            f"SELECT items.number, items.epk, items.id, items.body FROM {source}"
+            f" WHERE {' AND '.join(conditions)}{order}",
+            parameters,
+        )
+
+    def _is_before(self, item: Candidate, start: Position) -> bool:
+        """Whether an item was passed on an earlier page."""
+        if start.number < 0:
+            return False
+        here, there = (item.epk, item.id), (start.epk, start.id)
+        return here > there if self._backwards else here < there
+
+    def _sorted_by_id(self) -> bool:
+        """ORDER BY the id alone, in one partition key, is the order of the index."""
+        root = root_alias(self._query)
+        return (
+            len(self._query.order_by) == 1
+            and self.candidates.epk is not None
+            and path_of(self._query.order_by[0].expression, root) == ("id",)
+        )
+
+
+_ALL_ROWS = 2**31
+
+
+def _kept(value: Value) -> list[Any]:
+    """As a token has it."""
+    return [] if value is UNDEFINED else [value]
+
+
+def _value(kept: list[Any]) -> Value:
+    return kept[0] if kept else UNDEFINED
+
+
+def _order_key_of(kept: list[Any]) -> Key:
+    return order_key(_value(kept))
+
+
+def _place(row: tuple[Any, ...]) -> Any:
+    return row[:3]
+
+
+def _first_of_each(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    seen: set[str] = set()
+    for row in rows:
+        text = canonical(row[5])
+        if text not in seen:
+            seen.add(text)
+            yield row
+
+
+def container_alias(query: Query) -> str | None:
+    """The first name in FROM, which is the container whatever it is called."""
+    if not query.sources:
+        return None
+    expression: Expression | None = query.sources[0].expression
+    while isinstance(expression, Member):
+        expression = expression.base
+    return expression.name if isinstance(expression, Alias) else None

@@ -1,0 +1,50 @@
+"""The built-in scalar functions by name, with how many arguments they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.cosmos.sql import array_functions, date_functions, math_functions, string_functions
+from local.cosmos.sql.values import UNDEFINED, Value, is_number
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """`call` takes between `least` and `most` values and answers UNDEFINED for types that it is not for."""
+
+    call: Callable[..., Value]
+    least: int
+    most: int
+
+
+def _type_test(test: Callable[[Any], bool]) -> Function:
+    return Function(lambda value: test(value), 1, 1)
+
+
+def _is_integer(value: Value) -> bool:
+    return is_number(value) and value == int(value) and -(2**63) <= value < 2**63
+
+
+def _if(test: Value, then: Value, otherwise: Value) -> Value:
+    return then if test is True else otherwise
+
+
+FUNCTIONS: dict[str, Function] = {
+    "IS_DEFINED": _type_test(lambda value: value is not UNDEFINED),
+    "IS_NULL": _type_test(lambda value: value is None),
+    "IS_BOOL": _type_test(lambda value: type(value) is bool),
+    "IS_NUMBER": _type_test(is_number),
+    "IS_FINITE_NUMBER": _type_test(is_number),
+    "IS_INTEGER": _type_test(_is_integer),
+    "IS_STRING": _type_test(lambda value: type(value) is str),
+    "IS_ARRAY": _type_test(lambda value: type(value) is list),
+    "IS_OBJECT": _type_test(lambda value: type(value) is dict),
+    "IS_PRIMITIVE": _type_test(lambda value: value is not UNDEFINED and type(value) not in (list, dict)),
+    "IIF": Function(_if, 3, 3),
+    **{name: Function(*entry) for name, entry in string_functions.FUNCTIONS.items()},
+    **{name: Function(*entry) for name, entry in array_functions.FUNCTIONS.items()},
+    **{name: Function(*entry) for name, entry in math_functions.FUNCTIONS.items()},
+    **{name: Function(*entry) for name, entry in date_functions.FUNCTIONS.items()},
+}

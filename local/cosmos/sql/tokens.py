@@ -1,0 +1,112 @@
+"""Splits the text of a query into tokens."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any, NamedTuple
+
+from local.cosmos.errors import bad_request
+
+KEYWORDS = frozenset(
+    ("AND", "ARRAY", "AS", "ASC", "BETWEEN", "BY", "DESC", "DISTINCT", "ESCAPE", "EXISTS", "FALSE", "FROM", "GROUP")
+    + ("HAVING", "IN", "JOIN", "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "SELECT", "TOP", "TRUE", "UDF")
+    + ("UNDEFINED", "VALUE", "WHERE")
+)
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    KEYWORD = "keyword"
+    NAME = "name"
+    NUMBER = "number"
+    STRING = "string"
+    PARAMETER = "parameter"
+    SYMBOL = "symbol"
+    END = "end"
+
+
+class Token(NamedTuple):
+    """One token. `value` is the upper-case text of a keyword, the value of a literal, otherwise the text as written."""
+
+    kind: Kind
+    value: Any
+    at: int
+    text: str
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>\s+ | --[^\n]* | /\*.*?\*/)
+  | (?P<number>0[xX][0-9a-fA-F]+ | (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<name>[^\W\d]\w*)
+  | (?P<parameter>@\w+)
+  | (?P<string>'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*")
+  | (?P<symbol>\?\?|\|\||<>|!=|<=|>=|>>>|>>|<<|[-+*/%=<>!?:()\[\]{}.,&|^~])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "'": "'", '"': '"', "\\": "\\", "/": "/"}
+
+
+def tokens(text: str) -> list[Token]:
+    """All tokens, with one of the kind END behind them; raises CosmosError 400 for what is none."""
+    found: list[Token] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise syntax_error(text, at, text[at])
+        kind, part = match.lastgroup, match[0]
+        if kind == "name":
+            upper = part.upper()
+            if upper in KEYWORDS:
+                found.append(Token(Kind.KEYWORD, upper, at, part))
+            else:
+                found.append(Token(Kind.NAME, part, at, part))
+        elif kind == "number":
+            if text[match.end() : match.end() + 1].isalnum():
+                raise syntax_error(text, at, part)
+            found.append(Token(Kind.NUMBER, _number(part), at, part))
+        elif kind == "string":
+            found.append(Token(Kind.STRING, _unescaped(text, at, part), at, part))
+        elif kind == "parameter":
+            found.append(Token(Kind.PARAMETER, part, at, part))
+        elif kind == "symbol":
+            found.append(Token(Kind.SYMBOL, part, at, part))
+        at = match.end()
+    found.append(Token(Kind.END, None, len(text), ""))
+    return found
+
+
+def syntax_error(text: str, at: int, near: str) -> Exception:
+    """400 with the place."""
+    line = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    shown = f"near '{near[:40]}'" if near else "at the end of the query"
+    return bad_request(f"Syntax error, incorrect syntax {shown} (line {line}, column {column}).")
+
+
+def _number(text: str) -> int | float:
+    if text[:2] in ("0x", "0X"):
+        return int(text, 16)
+    return int(text) if text.isdecimal() else float(text)
+
+
+def _unescaped(text: str, at: int, quoted: str) -> str:
+    inner = quoted[1:-1]
+    if "\\" not in inner:
+        return inner
+
+    def replaced(match: re.Match[str]) -> str:
+        escape = match[1]
+        if escape[0] == "u" and len(escape) == 5:
+            return chr(int(escape[1:], 16))
+        if escape not in _ESCAPED:
+            raise syntax_error(text, at, quoted)
+        return _ESCAPED[escape]
+
+    # Two escaped surrogates are one character.
+    return _ESCAPE.sub(replaced, inner).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

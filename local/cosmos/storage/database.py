@@ -1,0 +1,82 @@
+"""The SQLite file: one connection that writes, a few threads that read a snapshot of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+_CHECKPOINT_EVERY_SECONDS = 1.0
+_CHECKPOINT_PAGES = 1000
+_LAST_RESORT_PAGES = 20_000  # the writer checkpoints by itself only when the background one cannot keep up
+
+
+class Database:
+    """Opens or creates `path`. What is committed survives the death of this process, not a power cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = self._open()
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cosmos-reader")
+        self._local = threading.local()
+        self._closing = asyncio.Event()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside is written, or nothing is."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    async def in_reader[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a long read in a thread, on one state of the data, beside whatever is written meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._snapshot, work)
+
+    def _snapshot[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open()
+        connection.execute("BEGIN")
+        try:
+            return work(connection)
+        finally:
+            connection.execute("ROLLBACK")
+
+    async def checkpoint_forever(self) -> None:
+        """Move what is in the write-ahead log into the file, away from the requests; ends with `close`."""
+        while not self._closing.is_set():
+            try:
+                await asyncio.wait_for(self._closing.wait(), _CHECKPOINT_EVERY_SECONDS)
+            except TimeoutError:
+                wal = self._path.with_name(self._path.name + "-wal")
+                if wal.exists() and wal.stat().st_size > _CHECKPOINT_PAGES * 4096:
+                    await asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """Finish the reads that run and close the file."""
+        self._closing.set()
+        self._readers.shutdown()
+        self.connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        for pragma in ("synchronous = NORMAL", "busy_timeout = 10000", "cache_size = -16000", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection

@@ -1,0 +1,156 @@
+"""The items of one container: point reads, and transactions that write with one log sequence number."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from local.cosmos.documents import Document, stored_text
+from local.cosmos.errors import CosmosError
+from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.database import Database
+
+_COLUMNS = "number, epk, id, lsn, ts, etag, body"
+_ALIVE = "(expires IS NULL OR expires > ?)"
+
+
+class StoredItem(NamedTuple):
+    """One item as it is kept; `number` is its place in the order of creation, and makes its `_rid`."""
+
+    number: int
+    epk: str
+    id: str
+    lsn: int
+    ts: int
+    etag: str
+    body: bytes
+
+
+def read_item(connection: sqlite3.Connection, container: Container, epk: str, item_id: str) -> StoredItem | None:
+    """The item, unless it does not exist or has expired."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM {container.table} WHERE epk = ? AND id = ? AND {_ALIVE}", (epk, item_id, now())
+    ).fetchone()
+    return None if row is None else StoredItem._make(row)
+
+
+def now() -> int:
+    """This second, as `_ts` counts them."""
+    return int(time.time())
+
+
+class Writes:
+    """A transaction on one container: all its writes share one `lsn` and one `_ts`."""
+
+    def __init__(self, connection: sqlite3.Connection, container: Container) -> None:
+        self.container = container
+        self._connection = connection
+        self.lsn = container.lsn + 1
+        self.ts = now()
+        self.last_item = container.last_item
+        self.count = 0
+
+    def read(self, epk: str, item_id: str) -> StoredItem | None:
+        """The item as this transaction has made it."""
+        return read_item(self._connection, self.container, epk, item_id)
+
+    def insert(self, epk: str, document: Document) -> StoredItem:
+        """Create it; the caller has seen that it does not exist. One that has expired makes way."""
+        container = self.container
+        if container.default_ttl is not None:
+            self._connection.execute(
+                f"DELETE FROM {container.table} WHERE epk = ? AND id = ? AND expires <= ?", (epk, document.id, self.ts)
+            )
+        self.last_item += 1
+        etag = self._next_etag()
+        body = stored_text(container, document, self.last_item, etag, self.ts)
+        self._connection.execute(
+            f"INSERT INTO {container.table} (number, epk, id, lsn, ts, ttl, expires, etag, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.last_item,
+                epk,
+                document.id,
+                self.lsn,
+                self.ts,
+                document.ttl,
+                self._expires(document),
+                etag,
+                body,
+            ),
+        )
+        return StoredItem(self.last_item, epk, document.id, self.lsn, self.ts, etag, body)
+
+    def update(self, item: StoredItem, document: Document) -> StoredItem:
+        """Replace the content of an item that exists; its id may be another now."""
+        etag = self._next_etag()
+        body = stored_text(self.container, document, item.number, etag, self.ts)
+        try:
+            self._connection.execute(
+                f"UPDATE {self.container.table} SET id = ?, lsn = ?, ts = ?, ttl = ?, expires = ?, etag = ?, body = ?"
+                " WHERE number = ?",
+                (
+                    document.id,
+                    self.lsn,
+                    self.ts,
+                    document.ttl,
+                    self._expires(document),
+                    etag,
+                    body,
+                    item.number,
+                ),
+            )
+        except sqlite3.IntegrityError:
+            raise CosmosError(409, "Entity with the specified id already exists in the system.") from None
+        return StoredItem(item.number, item.epk, document.id, self.lsn, self.ts, etag, body)
+
+    def delete(self, item: StoredItem) -> None:
+        """The item is gone when the transaction ends."""
+        self.count += 1
+        self._connection.execute(f"DELETE FROM {self.container.table} WHERE number = ?", (item.number,))
+
+    def delete_partition(self, epk: str) -> None:
+        """All items of one partition key."""
+        self.count += 1
+        self._connection.execute(f"DELETE FROM {self.container.table} WHERE epk = ?", (epk,))
+
+    def _next_etag(self) -> str:
+        self.count += 1
+        return f'"{self.lsn:08x}-{self.count:04x}-{self.container.number:04x}-0000-{self.ts:08x}0000"'
+
+    def _expires(self, document: Document) -> int | None:
+        default, own = self.container.default_ttl, document.ttl
+        if default is None:
+            return None
+        ttl = default if own is None else own
+        return None if ttl == -1 else self.ts + ttl
+
+
+@contextmanager
+def writing(file: Database, container: Container) -> Iterator[Writes]:
+    """A transaction on `container`; the counters go up with it, in the file and then in memory."""
+    with file.transaction() as connection:
+        writes = Writes(connection, container)
+        yield writes
+        if writes.count:
+            connection.execute(
+                "UPDATE containers SET lsn = ?, last_item = ? WHERE number = ?",
+                (writes.lsn, writes.last_item, container.number),
+            )
+    if writes.count:
+        container.lsn, container.last_item = writes.lsn, writes.last_item
+
+
+def sweep_expired(file: Database, container: Container, at_most: int = 500) -> int:
+    """Remove items whose time is over; how many it were."""
+    if container.default_ttl is None:
+        return 0
+    cursor = file.connection.execute(
+        f"DELETE FROM {container.table} WHERE number IN (SELECT number FROM {container.table}"
+        " WHERE expires <= ? LIMIT ?)",
+        (now(), at_most),
+    )
+    return cursor.rowcount

@@ -1,0 +1,58 @@
+"""A request and an answer as they are on the wire, free of the web server that carries them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from local.cosmos.errors import bad_request
+
+JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. `segments` are the parts of the raw path, each percent-decoded exactly once."""
+
+    method: str
+    segments: list[str]
+    headers: dict[bytes, bytes]
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; `name` in lower case."""
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("utf-8", "replace")
+
+    def flag(self, name: str) -> bool:
+        """True if the header says so; clients write True and true."""
+        return self.headers.get(name.encode(), b"").lower() == b"true"
+
+    def number(self, name: str) -> int | None:
+        """A header that is a whole number, or None where it is absent."""
+        value = self.headers.get(name.encode())
+        if value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            raise bad_request(f"The value of the header {name} is not a whole number.") from None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back: every answer also gets the headers that are common to all."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    charge: float = 0.0
+    content_type: str = JSON
+
+
+def path_segments(raw_path: bytes) -> list[str]:
+    """The parts of a path: split first, decoded afterwards, so that an encoded slash stays inside its part."""
+    try:
+        return [unquote(part, errors="strict") for part in raw_path.decode("ascii").strip("/").split("/") if part]
+    except UnicodeDecodeError:
+        raise bad_request("The path of the request is not percent-encoded UTF-8.") from None
