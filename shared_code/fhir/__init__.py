@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared_code.fhir.capability import capability_statement
 from shared_code.fhir.criteria import Criterion, DateRange, criterion
 from shared_code.fhir.dates import span
 from shared_code.fhir.homes import home_of, other_patients
@@ -20,6 +21,7 @@ __all__ = [
     "Resource",
     "SearchParameter",
     "answer",
+    "capability_statement",
     "criterion",
     "dump",
     "home_of",

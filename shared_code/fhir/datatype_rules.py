@@ -14,7 +14,11 @@ _UCUM = "http://unitsofmeasure.org"
 
 def later(first: str | None, second: str | None) -> bool:
     """Whether all of the first date lies after all of the second; dates of other precision may overlap."""
-    return first is not None and second is not None and span(first)[0] >= span(second)[1]
+    if first is None or second is None:
+        return False
+    if len(first) == len(second) and first[19:] == second[19:]:
+        return first > second  # same precision and zone, which is the rule: the texts compare as the dates do
+    return span(first)[0] >= span(second)[1]
 
 
 def _extension(value: dict[str, Any]) -> Iterator[Broken]:

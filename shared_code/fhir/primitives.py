@@ -41,7 +41,7 @@ def _string(value: Any) -> str | None:
         return f"must be a string, not {kind_of(value)}"
     if not value:
         return "must not be empty; leave it out instead"
-    if _CONTROL.search(value):
+    if not value.isprintable() and _CONTROL.search(value):  # the first test is the fast one and mostly enough
         return "must not hold control characters"
     if len(value) > MAX_STRING:
         return "must not be longer than 1,048,576 characters"

@@ -33,22 +33,24 @@ class _Members:
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
-        self.required: list[tuple[str, tuple[str, ...]]] = []
+        self.required: list[tuple[str, frozenset[str]]] = []
         self.choices: dict[str, str] = {}  # property name of a choice → its element: valueString → value
 
     def check_presence(self, value: dict[str, Any], here: Place, findings: Findings) -> None:
         """What is required is there, and of each choice only one type is."""
         for element, names in self.required:
-            if not any(name in value for name in names):
+            if element not in value and names.isdisjoint(value):
                 findings.add("required", f"'{element}' is required", here, element)
-        chosen: dict[str, str] = {}
-        for name in value if self.choices else ():
-            choice = self.choices.get(name)
-            if choice is None or (name[0] == "_" and name[1:] in value):
-                continue
-            if choice in chosen:
-                findings.add("structure", f"only one of {chosen[choice]} and {name} may be given", here, choice)
-            chosen[choice] = name
+        given = self.choices.keys() & value.keys() if self.choices else ()
+        if len(given) > 1:
+            chosen: dict[str, str] = {}
+            for name in sorted(given, key=list(value).index):
+                choice = self.choices[name]
+                if name[0] == "_" and name[1:] in value:
+                    continue
+                if choice in chosen:
+                    findings.add("structure", f"only one of {chosen[choice]} and {name} may be given", here, choice)
+                chosen[choice] = name
 
 
 def check_resource(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
@@ -164,7 +166,7 @@ def _add(members: _Members, name: str, element: dict[str, Any]) -> None:
         if kind in PRIMITIVES:
             members.checks[f"_{given}"] = _member(_check_of("Element"), element, step)
     if element.get("min"):
-        members.required.append((base, tuple(required)))
+        members.required.append((base, frozenset(required)))
 
 
 def _value_check(kind: str, element: dict[str, Any], contained: bool) -> Check:
