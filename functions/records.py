@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl
 
 import azure.functions as func
-import msgspec
 
 from functions.fhir_http import (
     ALL_METHODS,
-    FHIR_JSON,
     Answer,
     Interaction,
     caller_of,
@@ -23,7 +21,15 @@ from functions.fhir_http import (
 from shared_code import errors
 from shared_code.azure.settings import settings
 from shared_code.fhir import Resource, dump, outcome
-from shared_code.records import Page, Query, Stored, read_query, record_store, require_type
+from shared_code.records import (
+    Stored,
+    address_of,
+    history_bundle,
+    read_query,
+    record_store,
+    require_type,
+    searchset,
+)
 
 blueprint = func.Blueprint()
 
@@ -74,8 +80,7 @@ async def resource_history(req: func.HttpRequest) -> Answer:
     query = read_query(req.route_params["type"], [(n, v) for n, v in query_of(req) if n in ("_count", "_cursor")])
     kind, own = _named(req)
     page = await record_store().history(await caller_of(req), kind, own, max(query.count, 1), query.cursor)
-    address = f"{settings().fhir_base_url}/{kind}/{own}/_history"
-    return _bundle("history", page, address, query, [_history_entry(version) for version in page.resources])
+    return Answer(200, dump(history_bundle(settings().fhir_base_url, page, query, own)))
 
 
 @blueprint.route(route=f"fhir/{TYPE}/{ID}/_history/{{vid}}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
@@ -142,15 +147,7 @@ async def search(req: func.HttpRequest, parameters: Sequence[tuple[str, str]]) -
     caller = await caller_of(req)
     query = read_query(kind, parameters, strict="handling=strict" in (req.headers.get("prefer") or ""))
     page = await record_store().search(caller, query)
-    entries = [
-        {"fullUrl": _address(version), "resource": _raw(version), "search": {"mode": "match"}}
-        for version in page.resources
-    ]
-    if query.unknown:
-        text = f"ignored, since {kind} has no such search parameter here: {', '.join(query.unknown)}"
-        ignored = outcome([errors.Issue("not-supported", text)], "warning")
-        entries.append({"resource": ignored, "search": {"mode": "outcome"}})
-    return _bundle("searchset", page, f"{settings().fhir_base_url}/{kind}", query, entries)
+    return Answer(200, dump(searchset(settings().fhir_base_url, page, query)))
 
 
 # Answers
@@ -169,14 +166,6 @@ def _of_type(resource: Resource, kind: str) -> Resource:
     return resource
 
 
-def _address(version: Stored) -> str:
-    return f"{settings().fhir_base_url}/{version.type}/{version.id}"
-
-
-def _raw(version: Stored) -> msgspec.Raw:
-    return msgspec.Raw((version.text or "null").encode())
-
-
 def _resource(version: Stored, status: int) -> Answer:
     headers = {"ETag": version.etag, "Last-Modified": http_date(version.last_updated)}
     return Answer(status, version.text, headers)
@@ -186,7 +175,7 @@ def _written(req: func.HttpRequest, version: Stored, status: int) -> Answer:
     """The answer to a write, as `Prefer: return=…` asks."""
     headers = {"ETag": version.etag, "Last-Modified": http_date(version.last_updated)}
     if status == 201:
-        headers["Location"] = f"{_address(version)}/_history/{version.version}"
+        headers["Location"] = f"{address_of(settings().fhir_base_url, version)}/_history/{version.version}"
     prefer = (req.headers.get("prefer") or "").replace(" ", "")
     if "return=minimal" in prefer:
         return Answer(status, None, headers)
@@ -194,31 +183,3 @@ def _written(req: func.HttpRequest, version: Stored, status: int) -> Answer:
         text = f"{version.type}/{version.id} is at version {version.version}"
         return Answer(status, dump(outcome([errors.Issue("informational", text)], "information")), headers)
     return Answer(status, version.text, headers)
-
-
-def _history_entry(version: Stored) -> Resource:
-    entry: Resource = {"fullUrl": _address(version)}
-    if version.text is not None:
-        entry["resource"] = _raw(version)
-    address = version.type if version.method == "POST" else f"{version.type}/{version.id}"
-    status = "204" if version.text is None else "201" if version.created else "200"
-    response = {"status": status, "etag": version.etag, "lastModified": version.last_updated}
-    return entry | {"request": {"method": version.method, "url": address}, "response": response}
-
-
-def _bundle(kind: str, page: Page, address: str, query: Query, entries: Sequence[Resource]) -> Answer:
-    asked = list(query.asked)
-    here = [*asked, ("_cursor", query.cursor)] if query.cursor else asked
-    links = [{"relation": "self", "url": _with_query(address, here)}]
-    if page.next:
-        links.append({"relation": "next", "url": _with_query(address, [*asked, ("_cursor", page.next)])})
-    bundle: Resource = {"resourceType": "Bundle", "type": kind, "link": links}
-    if page.total is not None:
-        bundle["total"] = page.total
-    if entries:
-        bundle["entry"] = list(entries)
-    return Answer(200, dump(bundle), media_type=FHIR_JSON)
-
-
-def _with_query(address: str, pairs: Sequence[tuple[str, str]]) -> str:
-    return f"{address}?{urlencode(pairs, quote_via=quote, safe='|:/,')}" if pairs else address

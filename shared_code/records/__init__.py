@@ -3,6 +3,7 @@
 from functools import cache
 
 from shared_code.azure.clients import container
+from shared_code.records.answers import address_of, history_bundle, raw, searchset
 from shared_code.records.conditions import Condition, read_condition
 from shared_code.records.items import Stored, fhir_instant
 from shared_code.records.locating import partition_key, server_id
@@ -21,12 +22,16 @@ __all__ = [
     "RecordStore",
     "Stored",
     "Write",
+    "address_of",
     "fhir_instant",
+    "history_bundle",
     "partition_key",
+    "raw",
     "read_condition",
     "read_query",
     "record_store",
     "require_type",
+    "searchset",
     "server_id",
     "single",
     "update_write",
