@@ -18,6 +18,7 @@ from local.services import event_grid
 from local.services.app import email_app, services_app
 from local.services.email.captured import Captured
 from local.services.email.limits import LIMITS
+from local.services.kept_secrets import email_key
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,9 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"local services: cannot listen: {error}", file=sys.stderr)
         return 1
+    key = given.email_key or email_key(given.data)
     captured = Captured(given.data / "email.sqlite")
     try:
-        apps = [services_app(given.port, given.data), email_app(captured, given.data, given.email_limits)]
+        apps = [services_app(given.port, given.data), email_app(captured, key, given.email_limits)]
         asyncio.run(_serve(list(zip(apps, listening, strict=True)), given))
     finally:
         captured.close()
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--email-port", type=int, required=True, help="Communication Services' email")
     parser.add_argument("--data", type=Path, required=True, help="folder of keys and of what was captured")
     parser.add_argument("--blob-connection", help="storage connection string; without one no blob is watched")
+    parser.add_argument("--email-key", help="access key of the email service, base64 (default: one kept in the data)")
     parser.add_argument("--email-limits", choices=list(LIMITS), default="none", help="sending limits to enforce")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when standard input ends")
     return parser

@@ -14,7 +14,6 @@ from local.services.email import control
 from local.services.email.api import Behaviour, EmailService
 from local.services.email.captured import Captured
 from local.services.email.page import page
-from local.services.kept_secrets import email_key
 
 IDENTITY_PATH = "/identity"
 
@@ -38,10 +37,10 @@ def services_app(port: int, data: Path) -> Starlette:
     )
 
 
-def email_app(captured: Captured, data: Path, domain: str) -> Starlette:
+def email_app(captured: Captured, key: str, domain: str) -> Starlette:
     """Communication Services' email on its own root, since the SDKs sign the host without any path."""
     behaviour = Behaviour(domain=domain)
-    service = EmailService(captured, behaviour, email_key(data))
+    service = EmailService(captured, behaviour, key)
 
     async def show(_: Request) -> Response:
         return HTMLResponse(page(captured.requests()))
