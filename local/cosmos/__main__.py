@@ -45,6 +45,15 @@ def main() -> int:
     return 0
 
 
+class _Announced(uvicorn.Server):
+    """Says on standard output when it accepts requests."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            print(f"ready http://{HOST}:{listener.getsockname()[1]}", flush=True)
+
+
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
     account = Account(arguments.data, arguments.key, arguments.ranges)
     if arguments.containers is not None:
@@ -60,15 +69,10 @@ async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None
         timeout_keep_alive=600,
         timeout_graceful_shutdown=5,
     )
-    server = uvicorn.Server(config)
+    server = _Announced(config)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _already_handled)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
-    if server.started:
-        print(f"ready http://{HOST}:{listener.getsockname()[1]}", flush=True)
-    await serving
+    await server.serve(sockets=[listener])
 
 
 def _already_handled(number: int, frame: object) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
 from local.cosmos.ranges import Ranges
 from local.cosmos.signature import AccountKey
 from local.cosmos.storage.catalog import Catalog, Container
 from local.cosmos.storage.database import Database
 from local.cosmos.storage.items import sweep_expired
+from local.cosmos.wire import Request
 
-_SWEEP_EVERY_SECONDS = 5.0
-_SWEEP_AT_MOST = 500
+_SWEEP_EVERY_SECONDS = 1.0
+_SWEEP_AT_MOST = 500  # of one container; the rest next time, so that requests need not wait
 
 
 class Account:
@@ -39,6 +41,18 @@ class Account:
         await asyncio.gather(*self._background, return_exceptions=True)
         self.file.close()
 
+    def container(self, request: Request) -> Container:
+        """The container in the path; raises CosmosError 404, or 400 / 1024 for one that the caller knew before."""
+        container = self.catalog.container(request.segments[1], request.segments[3])
+        intended = request.headers.get(b"x-ms-cosmos-intended-collection-rid")
+        if intended is not None and intended != container.rid.encode():
+            raise CosmosError(
+                400,
+                "The container was deleted and created again since the caller has read it.",
+                CONTAINER_WAS_RECREATED,
+            )
+        return container
+
     def item_headers(self, container: Container, range_id: str) -> dict[str, str]:
         """What tells a client which range answered and how far it is; without all of them it reads the ranges anew."""
         lsn = container.lsn
@@ -52,8 +66,5 @@ class Account:
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_EVERY_SECONDS)
-            for container in list(self.catalog.all_containers()):
-                while container.id in container.database.containers and (
-                    sweep_expired(self.file, container, _SWEEP_AT_MOST) == _SWEEP_AT_MOST
-                ):
-                    await asyncio.sleep(0)
+            for container in self.catalog.all_containers():
+                sweep_expired(self.file, container, _SWEEP_AT_MOST)

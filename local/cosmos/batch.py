@@ -8,9 +8,9 @@ import msgspec
 
 from local.cosmos import operations
 from local.cosmos.account import Account
+from local.cosmos.conditions import condition_of
 from local.cosmos.documents import MAX_ITEM_BYTES, Document, read_document, too_large
 from local.cosmos.errors import CosmosError, bad_request
-from local.cosmos.items import condition_of, container_of
 from local.cosmos.operations import Result
 from local.cosmos.partition_keys import PartitionKey
 from local.cosmos.patch import read_patch
@@ -42,7 +42,7 @@ class _Failed(Exception):
 
 def execute(account: Account, request: Request) -> Answer:
     """200 with a result for each operation; 207 where one failed, which keeps its status while all others say 424."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = container.key.of_header(request.header("x-ms-documentdb-partitionkey"))
     sent = _read(request.body)
     minimal = (request.header("prefer") or "").lower() == "return=minimal"
@@ -106,7 +106,7 @@ def _read_one(writes: Writes, key: PartitionKey, operation: Operation) -> Result
 
 def _patch(writes: Writes, key: PartitionKey, operation: Operation) -> Result:
     changes = read_patch(_body(operation))
-    holds = condition_of(writes.container, changes)
+    holds = condition_of(changes)
     return operations.patch(writes, key, _id(operation), changes, operation.if_match, holds)
 
 

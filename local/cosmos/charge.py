@@ -1,8 +1,8 @@
 """What an operation costs in request units: one model, after the examples that the service publishes.
 
-The service documents 1 RU for a point read of 1 KB and 10 RU for 100 KB; about 5 RU for the create of a 1 KB item without
-indexes and more with each indexed value; about twice a create for a replace; queries from 2.3 RU, growing with the items
-that are read and with the bytes that are returned.
+The service documents 1 RU for a point read of 1 KB and 10 RU for 100 KB; about 5 RU for the create of a 1 KB item
+without indexes; about twice a create for a replace; queries from 2.3 RU, growing with the items that are read and with
+the bytes that are returned.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from typing import Any
 from local.cosmos import charge
 from local.cosmos.account import Account
 from local.cosmos.errors import bad_request
-from local.cosmos.items import container_of
 from local.cosmos.queries import feed_headers, page_size
 from local.cosmos.ranges import WHOLE, Scope, scope_of
 from local.cosmos.sql.execution import MAX_PAGE_BYTES, Execution, Limits
@@ -26,7 +25,7 @@ _EVERYTHING = "read feed"  # what a token of the read feed is bound to
 
 def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
     """GET of the items: all of the container, of one key, or of a range."""
-    container = container_of(account, request)
+    container = account.container(request)
     scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
     token = request.header("x-ms-continuation")
     start = read_token(token, _EVERYTHING) if token else None
@@ -46,7 +45,7 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
 
 def change_feed(account: Account, request: Request) -> Answer:
     """GET with `A-IM`: what was written after the ETag of the last page, in the order of writing; 304 for nothing."""
-    container = container_of(account, request)
+    container = account.container(request)
     if (request.header("a-im") or "").lower() != _LATEST_VERSION:
         raise bad_request("This server has the change feed in its latest-version mode (A-IM: Incremental Feed) only.")
     scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)

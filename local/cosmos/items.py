@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-
 from local.cosmos import operations
 from local.cosmos.account import Account
+from local.cosmos.conditions import condition_of
 from local.cosmos.documents import read_document
-from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError, bad_request
-from local.cosmos.operations import Filter, Result
+from local.cosmos.errors import bad_request
+from local.cosmos.operations import Result
 from local.cosmos.partition_keys import PartitionKey
-from local.cosmos.patch import Patch, read_patch
-from local.cosmos.queries import patch_condition
+from local.cosmos.patch import read_patch
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.items import read_item, writing
 from local.cosmos.wire import Answer, Request
 
 
-def container_of(account: Account, request: Request) -> Container:
-    """The container in the path; raises CosmosError 404, or 400 / 1024 if the caller knows one that was there before."""
-    container = account.catalog.container(request.segments[1], request.segments[3])
-    intended = request.header("x-ms-cosmos-intended-collection-rid")
-    if intended is not None and intended != container.rid:
-        raise CosmosError(
-            400, "The container was deleted and created again since its properties were read.", CONTAINER_WAS_RECREATED
-        )
-    return container
-
-
 def create_or_upsert(account: Account, request: Request) -> Answer:
     """POST of an item on a container."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = _key(container, request)
     document = read_document(request.body)
     if_match = _write_condition(request)
@@ -44,7 +31,7 @@ def create_or_upsert(account: Account, request: Request) -> Answer:
 
 def read(account: Account, request: Request) -> Answer:
     """GET of an item: the stored text as it is."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = _key(container, request)
     current = read_item(account.file.connection, container, key.epk, request.segments[5])
     result = operations.read(current, request.header("if-none-match"))
@@ -53,7 +40,7 @@ def read(account: Account, request: Request) -> Answer:
 
 def replace(account: Account, request: Request) -> Answer:
     """PUT of an item."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = _key(container, request)
     document = read_document(request.body)
     if_match = _write_condition(request)
@@ -64,18 +51,18 @@ def replace(account: Account, request: Request) -> Answer:
 
 def patch(account: Account, request: Request) -> Answer:
     """PATCH of an item."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = _key(container, request)
     changes = read_patch(request.body)
     if_match = _write_condition(request)
     with writing(account.file, container) as writes:
-        result = operations.patch(writes, key, request.segments[5], changes, if_match, condition_of(container, changes))
+        result = operations.patch(writes, key, request.segments[5], changes, if_match, condition_of(changes))
     return _written(account, container, key, request, result)
 
 
 def delete(account: Account, request: Request) -> Answer:
     """DELETE of an item."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = _key(container, request)
     if_match = _write_condition(request)
     with writing(account.file, container) as writes:
@@ -85,18 +72,11 @@ def delete(account: Account, request: Request) -> Answer:
 
 def delete_partition(account: Account, request: Request) -> Answer:
     """POST of the operation that deletes all items of one partition key."""
-    container = container_of(account, request)
+    container = account.container(request)
     key = _key(container, request)
     with writing(account.file, container) as writes:
         writes.delete_partition(key.epk)
     return _answer(account, container, key, Result(204, None, 1.0), with_body=False)
-
-
-def condition_of(container: Container, changes: Patch) -> Filter | None:
-    """The condition of a patch as a function of the stored item."""
-    if changes.condition is None:
-        return None
-    return functools.partial(patch_condition, container, changes.condition)
 
 
 def _key(container: Container, request: Request) -> PartitionKey:

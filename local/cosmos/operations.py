@@ -57,7 +57,7 @@ def replace(writes: Writes, key: PartitionKey, item_id: str, document: Document,
 def patch(
     writes: Writes, key: PartitionKey, item_id: str, changes: Patch, if_match: str | None, holds: Filter | None
 ) -> Result:
-    """Raises CosmosError 404, 412, also where the condition `holds` says no, or 400 for a change that cannot be made."""
+    """Raises CosmosError 404; 412, also where `holds` says no; 400 for a change that cannot be made."""
     current = _existing(writes, key, item_id)
     require_match(current, if_match)
     if holds is not None and not holds(current):

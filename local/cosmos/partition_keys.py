@@ -90,8 +90,8 @@ def effective_partition_key(components: Sequence[Component], kind: str) -> str:
 def incomplete_key() -> Exception:
     """400: the key of the request does not have one value for each path."""
     return bad_request(
-        "Partition key provided either doesn't correspond to definition in the collection or doesn't match partition key"
-        " field values specified in the document."
+        "Partition key provided either doesn't correspond to definition in the collection"
+        " or doesn't match partition key field values specified in the document."
     )
 
 

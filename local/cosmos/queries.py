@@ -12,17 +12,14 @@ import msgspec
 
 from local.cosmos import charge
 from local.cosmos.account import Account
-from local.cosmos.errors import CONTAINER_WAS_RECREATED, NEEDS_QUERY_PLAN, CosmosError, bad_request
+from local.cosmos.errors import NEEDS_QUERY_PLAN, CosmosError, bad_request
 from local.cosmos.ranges import WHOLE, Scope, scope_of
-from local.cosmos.sql.compiler import Compiler
-from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page, container_alias
+from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page
 from local.cosmos.sql.parser import parse
 from local.cosmos.sql.plan import PARTIAL_MARK, needs_plan, query_plan
 from local.cosmos.sql.position import Position, read_token
-from local.cosmos.sql.select import compile_select
 from local.cosmos.sql.values import Value
 from local.cosmos.storage.catalog import Container
-from local.cosmos.storage.items import StoredItem
 from local.cosmos.wire import Answer, Request
 
 
@@ -36,6 +33,15 @@ class _Body(msgspec.Struct):
     parameters: list[_Parameter] | None = None
 
 
+# What a continuation token is bound to, beside the query and its parameters.
+_SCOPE_HEADERS = (
+    b"x-ms-documentdb-partitionkey",
+    b"x-ms-documentdb-partitionkeyrangeid",
+    b"x-ms-start-epk",
+    b"x-ms-end-epk",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Sent:
     """What a query request says; `fingerprint` binds continuation tokens to it."""
@@ -47,7 +53,7 @@ class _Sent:
 
 def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     """POST of a query: one page. What is not of one partition key runs beside the event loop."""
-    container = _container(account, request)
+    container = account.container(request)
     sent = _read(request)
     partial = sent.text.startswith(PARTIAL_MARK)
     parsed = parse(sent.text.removeprefix(PARTIAL_MARK))
@@ -58,8 +64,8 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     if named is None and pinned is None:
         if not request.flag("x-ms-documentdb-query-enablecrosspartition"):
             raise bad_request(
-                "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to"
-                " true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+                "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition"
+                " to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
             )
         if needs_plan(parsed):
             raise CosmosError(
@@ -69,7 +75,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
                 NEEDS_QUERY_PLAN,
             )
     start = _start(request, sent.fingerprint)
-    limits = Limits(rows=_page_size(request))
+    limits = Limits(rows=page_size(request))
     range_id = scope.range_id if pinned is None else account.ranges.id_of(pinned)
     run = _Run(account, container, execution, sent.fingerprint, range_id, request)
     if pinned is not None:
@@ -79,22 +85,12 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
 
 def plan(account: Account, request: Request) -> Answer:
     """POST of a query whose plan is asked for."""
-    _container(account, request)
+    account.container(request)
     sent = _read(request)
     features = request.header("x-ms-cosmos-supported-query-features") or ""
     supported = {feature.strip() for feature in features.split(",")}
     described = query_plan(parse(sent.text), sent.text, sent.parameters, supported)
     return Answer(200, msgspec.json.encode(described), charge=charge.MANAGEMENT)
-
-
-def patch_condition(container: Container, condition: str, item: StoredItem) -> bool:
-    """Whether an item meets the condition of a patch: `from c where …`."""
-    parsed = parse(f"SELECT VALUE true {condition}")
-    compiler = Compiler({})
-    select = compile_select(compiler, parsed, {}, container_alias(parsed))
-    env = compiler.environment()
-    env[0] = msgspec.json.decode(item.body)
-    return select.exists(env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +146,6 @@ def page_size(request: Request) -> int:
     return min(wanted, MAX_PAGE_ITEMS)
 
 
-_page_size = page_size
-
-
-def _container(account: Account, request: Request) -> Container:
-    container = account.catalog.container(request.segments[1], request.segments[3])
-    intended = request.header("x-ms-cosmos-intended-collection-rid")
-    if intended is not None and intended != container.rid:
-        raise CosmosError(400, "The container was deleted and created again.", CONTAINER_WAS_RECREATED)
-    return container
-
-
 def _read(request: Request) -> _Sent:
     try:
         body = msgspec.json.decode(request.body, type=_Body)
@@ -170,14 +155,6 @@ def _read(request: Request) -> _Sent:
     scope = [request.headers.get(name, b"") for name in _SCOPE_HEADERS]
     fingerprint = hashlib.blake2b(b"\0".join([request.body, *scope]), digest_size=8).hexdigest()
     return _Sent(body.query, parameters, fingerprint)
-
-
-_SCOPE_HEADERS = (
-    b"x-ms-documentdb-partitionkey",
-    b"x-ms-documentdb-partitionkeyrangeid",
-    b"x-ms-start-epk",
-    b"x-ms-end-epk",
-)
 
 
 def _start(request: Request, fingerprint: str) -> Position | None:

@@ -191,7 +191,7 @@ def checked_container(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_indexing(policy: dict[str, Any]) -> dict[str, Any]:
-    """The indexing policy with its defaults; raises CosmosError 400 where the root path is in neither list or in both."""
+    """The indexing policy with its defaults; raises CosmosError 400 where the root path is in no list or in both."""
     if str(policy.get("indexingMode", "consistent")).lower() == "none":
         return {"indexingMode": "none", "automatic": False, "includedPaths": [], "excludedPaths": []}
     completed = {**_DEFAULT_INDEXING, **policy}
@@ -266,9 +266,7 @@ def _selected(request: Request, found: list[dict[str, Any]]) -> list[dict[str, A
     body = read_object(request.body)
     match = _ONE_BY.match(str(body.get("query", "")))
     if match is None:
-        raise bad_request(
-            "Queries over databases, containers and offers are SELECT * FROM root r [WHERE r.id = …] only."
-        )
+        raise bad_request("Databases, containers and offers are queried by SELECT * FROM root r [WHERE r.id = …] only.")
     field, text = match[4], match[5]
     if field is None:
         return found

@@ -85,9 +85,7 @@ def _create_item_batch_or_query(account: Account, request: Request) -> Answer | 
 
 
 def _read_feed(account: Account, request: Request) -> Answer | Awaitable[Answer]:
-    return (
-        feeds.change_feed(account, request) if b"a-im" in request.headers else feeds.read_feed(account, request)
-    )
+    return feeds.change_feed(account, request) if b"a-im" in request.headers else feeds.read_feed(account, request)
 
 
 # Method, names at the even places of the path, number of its parts.

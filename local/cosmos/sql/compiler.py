@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql import operators
@@ -49,6 +49,22 @@ class Compiler:
         self._parameters = parameters
         self.slots = 1
         self.known: dict[Expression, int] = {}
+        self._compile: dict[type, Callable[[Any, Names], Evaluator]] = {
+            Alias: self._alias,
+            Member: self._member,
+            Binary: self._binary,
+            Logical: self._logical,
+            Unary: self._unary,
+            In: self._in,
+            Between: self._between,
+            Like: self._like,
+            Conditional: self._conditional,
+            Coalesce: self._coalesce,
+            Call: self._call,
+            ObjectLiteral: self._object,
+            ArrayLiteral: self._array,
+            Subquery: self._subquery,
+        }
 
     def new_slot(self) -> int:
         """A place in the environment that nothing else uses."""
@@ -81,39 +97,7 @@ class Compiler:
         value = self.constant(expression)
         if value is not VARIES:
             return lambda _: value
-        match expression:
-            case Alias():
-                return _slot(self._resolve(expression, names))
-            case Member():
-                return self._member(expression, names)
-            case Binary():
-                return self._binary(expression, names)
-            case Logical():
-                return self._logical(expression, names)
-            case Unary():
-                apply, operand = operators.UNARY[expression.operator], self.expression(expression.operand, names)
-                return lambda env: apply(operand(env))
-            case In():
-                return self._in(expression, names)
-            case Between():
-                return self._between(expression, names)
-            case Like():
-                return self._like(expression, names)
-            case Conditional():
-                return self._conditional(expression, names)
-            case Coalesce():
-                return self._coalesce(expression, names)
-            case Call():
-                return self._call(expression, names)
-            case ObjectLiteral():
-                fields = [(name, self.expression(value, names)) for name, value in expression.fields]
-                return lambda env: object_of(fields, env)
-            case ArrayLiteral():
-                elements = [self.expression(element, names) for element in expression.elements]
-                return lambda env: [v for v in [element(env) for element in elements] if v is not UNDEFINED]
-            case Subquery():
-                return self._subquery(expression, names)
-        raise bad_request(f"The expression {type(expression).__name__} is not supported here.")
+        return self._compile[type(expression)](expression, names)
 
     def conjuncts(self, where: Expression | None, names: Names) -> list[Evaluator]:
         """Closures that must all be true for a row to stay."""
@@ -138,6 +122,21 @@ class Compiler:
             return names[alias.name]
         except KeyError:
             raise bad_request(f"Identifier '{alias.name}' could not be resolved.") from None
+
+    def _alias(self, expression: Alias, names: Names) -> Evaluator:
+        return _slot(self._resolve(expression, names))
+
+    def _unary(self, expression: Unary, names: Names) -> Evaluator:
+        apply, operand = operators.UNARY[expression.operator], self.expression(expression.operand, names)
+        return lambda env: apply(operand(env))
+
+    def _object(self, expression: ObjectLiteral, names: Names) -> Evaluator:
+        fields = [(name, self.expression(value, names)) for name, value in expression.fields]
+        return lambda env: object_of(fields, env)
+
+    def _array(self, expression: ArrayLiteral, names: Names) -> Evaluator:
+        elements = [self.expression(element, names) for element in expression.elements]
+        return lambda env: [value for value in [element(env) for element in elements] if value is not UNDEFINED]
 
     def _member(self, expression: Member, names: Names) -> Evaluator:
         keys: list[str] = []

@@ -20,7 +20,7 @@ class Function:
 
 
 def _type_test(test: Callable[[Any], bool]) -> Function:
-    return Function(lambda value: test(value), 1, 1)
+    return Function(test, 1, 1)
 
 
 def _is_integer(value: Value) -> bool:

@@ -38,6 +38,7 @@ _MAX_DEPTH = 100
 _COMPARISONS = frozenset(("=", "!=", "<>", "<", "<=", ">", ">="))
 # Lowest first; each level is left-associative.
 _BINARY_LEVELS = (("|",), ("^",), ("&",), ("<<", ">>", ">>>"), ("||",), ("+", "-"), ("*", "/", "%"))
+_OPENING = frozenset("([{")
 _CONSTANTS: dict[str, Any] = {"TRUE": True, "FALSE": False, "NULL": None, "UNDEFINED": UNDEFINED}
 
 
@@ -172,11 +173,13 @@ class _Parser:
         return self._need_name()
 
     def _sort(self) -> Sort:
+        begin = self._token.at
         expression = self._expression()
-        if self._keyword("DESC"):
-            return Sort(expression, False)
-        self._keyword("ASC")
-        return Sort(expression, True)
+        text = self._text[begin : self._token.at].strip()
+        descending = self._keyword("DESC")
+        if not descending:
+            self._keyword("ASC")
+        return Sort(expression, not descending, text)
 
     def _sources(self) -> tuple[Source, ...]:
         found = [self._source()]
@@ -333,19 +336,22 @@ class _Parser:
                 return self._call(token.value.upper()) if self._symbol("(") else Alias(token.value)
             case Kind.KEYWORD:
                 return self._keyword_atom(token)
-            case Kind.SYMBOL if token.value == "(":
-                if self._is(Kind.KEYWORD, "SELECT"):
-                    self._at -= 1
-                    return Subquery("", self._parenthesized_query())
-                inner = self._expression()
-                self._need_symbol(")")
-                return inner
-            case Kind.SYMBOL if token.value == "[":
-                return ArrayLiteral(self._elements("]"))
-            case Kind.SYMBOL if token.value == "{":
-                return self._object()
+            case Kind.SYMBOL if token.value in _OPENING:
+                return self._opened(token.value)
         self._at -= 1
         raise self._error()
+
+    def _opened(self, symbol: str) -> Expression:
+        if symbol == "[":
+            return ArrayLiteral(self._elements("]"))
+        if symbol == "{":
+            return self._object()
+        if self._is(Kind.KEYWORD, "SELECT"):
+            self._at -= 1
+            return Subquery("", self._parenthesized_query())
+        inner = self._expression()
+        self._need_symbol(")")
+        return inner
 
     def _keyword_atom(self, token: Token) -> Expression:
         if token.value in _CONSTANTS:

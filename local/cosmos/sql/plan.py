@@ -9,20 +9,7 @@ from local.cosmos.errors import bad_request
 from local.cosmos.sql.aggregates import PLAN_NAMES
 from local.cosmos.sql.compiler import Compiler
 from local.cosmos.sql.select import aggregate_calls
-from local.cosmos.sql.syntax import (
-    Alias,
-    Between,
-    Binary,
-    Call,
-    Expression,
-    In,
-    Literal,
-    Logical,
-    Member,
-    Parameter,
-    Query,
-    Unary,
-)
+from local.cosmos.sql.syntax import Call, Expression, Query
 from local.cosmos.sql.values import Value
 
 # Put before the text of a query, it asks one physical partition for its part in the form that the client merges.
@@ -67,7 +54,7 @@ def query_plan(query: Query, text: str, parameters: dict[str, Value], supported:
             "offset": number(query.offset),
             "limit": number(query.limit),
             "orderBy": ["Ascending" if sort.ascending else "Descending" for sort in query.order_by],
-            "orderByExpressions": [text_of(sort.expression) for sort in query.order_by],
+            "orderByExpressions": [sort.text for sort in query.order_by],
             "groupByExpressions": [],
             "groupByAliases": [],
             "aggregates": [PLAN_NAMES[call.name] for call in aggregates],
@@ -85,7 +72,6 @@ def _require_supported(query: Query, aggregates: list[Call], supported: set[str]
         _Feature("GroupBy", bool(query.group_by)),
         _Feature("Aggregate", bool(aggregates)),
         _Feature("MultipleAggregates", len(aggregates) > 1),
-        _Feature("NonValueAggregate", bool(aggregates) and not query.value and len(aggregates) > 1),
         _Feature("CountIf", any(call.name == "COUNTIF" for call in aggregates)),
         _Feature("DCount", _counts_distinct(query)),
         _Feature("Distinct", query.distinct),
@@ -95,9 +81,8 @@ def _require_supported(query: Query, aggregates: list[Call], supported: set[str]
         _Feature("OffsetAndLimit", query.limit is not None),
     )
     missing = [feature.name for feature in features if feature.needed and feature.name not in supported]
-    bare = isinstance(query.columns[0].expression, Call) if query.columns and query.value else True
-    if aggregates and not bare:
-        missing.append("CompositeAggregate of expressions")
+    if query.value and query.columns and aggregates and not isinstance(query.columns[0].expression, Call):
+        missing.append("AggregateWithinExpression")
     if missing:
         raise bad_request(
             "Query contains the following features, which the calling client does not support: " + " ".join(missing)
@@ -116,29 +101,3 @@ def _sorted_by_what_it_selects(query: Query) -> bool:
         and query.columns is not None
         and [column.expression for column in query.columns] == [sort.expression for sort in query.order_by]
     )
-
-
-def text_of(expression: Expression) -> str:
-    """The text of an expression, as far as it is made of paths, constants and operators."""
-    match expression:
-        case Alias() | Parameter():
-            return expression.name
-        case Literal():
-            return repr(expression.value)
-        case Member(key=Literal(value=str(name))) if name.isidentifier():
-            return f"{text_of(expression.base)}.{name}"
-        case Member():
-            return f"{text_of(expression.base)}[{text_of(expression.key)}]"
-        case Unary():
-            return f"{expression.operator} {text_of(expression.operand)}"
-        case Binary():
-            return f"({text_of(expression.left)} {expression.operator} {text_of(expression.right)})"
-        case Call():
-            return f"{expression.name}({', '.join(map(text_of, expression.arguments))})"
-        case Logical():
-            return "(" + f" {expression.operator} ".join(map(text_of, expression.operands)) + ")"
-        case In():
-            return f"({text_of(expression.operand)} IN ({', '.join(map(text_of, expression.choices))}))"
-        case Between():
-            return f"({text_of(expression.operand)} BETWEEN {text_of(expression.low)} AND {text_of(expression.high)})"
-    return "(…)"

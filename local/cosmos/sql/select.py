@@ -9,33 +9,14 @@ from typing import Any, Protocol
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql.aggregates import Aggregate, aggregate
-from local.cosmos.sql.syntax import (
-    AGGREGATES,
-    Alias,
-    ArrayLiteral,
-    Between,
-    Binary,
-    Call,
-    Coalesce,
-    Column,
-    Conditional,
-    Expression,
-    In,
-    Like,
-    Logical,
-    Member,
-    ObjectLiteral,
-    Query,
-    Source,
-    Unary,
-)
+from local.cosmos.sql.syntax import AGGREGATES, Alias, Call, Column, Expression, Query, Source, children
 from local.cosmos.sql.values import UNDEFINED, Environment, Evaluator, Key, Value, canonical, order_key
 
 _NO_MORE = 2**31 - 1
 
 
 class Expressions(Protocol):
-    """What compiles the expressions of a SELECT; `known` maps expressions to the slots that already have their values."""
+    """What compiles expressions; `known` maps expressions to the slots that already have their values."""
 
     known: dict[Expression, int]
 
@@ -361,31 +342,4 @@ def aggregates_in(expression: Expression) -> list[Call]:
     """The aggregates of an expression; those of its subqueries are their own."""
     if isinstance(expression, Call) and expression.name in AGGREGATES:
         return [expression]
-    return [call for inner in _parts(expression) for call in aggregates_in(inner)]
-
-
-def _parts(expression: Expression) -> tuple[Expression, ...]:
-    match expression:
-        case Member():
-            return (expression.base, expression.key)
-        case Unary():
-            return (expression.operand,)
-        case Binary() | Coalesce():
-            return (expression.left, expression.right)
-        case Logical():
-            return expression.operands
-        case In():
-            return (expression.operand, *expression.choices)
-        case Between():
-            return (expression.operand, expression.low, expression.high)
-        case Like():
-            return (expression.operand, expression.pattern)
-        case Conditional():
-            return (expression.test, expression.then, expression.otherwise)
-        case Call():
-            return expression.arguments
-        case ObjectLiteral():
-            return tuple(value for _, value in expression.fields)
-        case ArrayLiteral():
-            return expression.elements
-    return ()
+    return [call for inner in children(expression) for call in aggregates_in(inner)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -188,6 +188,7 @@ class Sort:
 
     expression: Expression
     ascending: bool
+    text: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,38 @@ class Query:
     order_by: tuple[Sort, ...]
     offset: Expression | None
     limit: Expression | None
+
+
+NODES = (
+    Literal,
+    Parameter,
+    Alias,
+    Member,
+    Unary,
+    Binary,
+    Logical,
+    In,
+    Between,
+    Like,
+    Conditional,
+    Coalesce,
+    Call,
+    ObjectLiteral,
+    ArrayLiteral,
+    Subquery,
+)
+
+
+def children(expression: Expression) -> list[Expression]:
+    """The expressions that an expression is made of; those within its subqueries are not among them."""
+    found: list[Expression] = []
+    for part in fields(expression):
+        value = getattr(expression, part.name)
+        if isinstance(value, NODES):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found.extend(inner if isinstance(inner, NODES) else inner[1] for inner in value)
+    return found
 
 
 AGGREGATES = frozenset(("COUNT", "SUM", "AVG", "MIN", "MAX", "COUNTIF"))

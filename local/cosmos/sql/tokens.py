@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from local.cosmos.errors import bad_request
 
-KEYWORDS = frozenset(
-    ("AND", "ARRAY", "AS", "ASC", "BETWEEN", "BY", "DESC", "DISTINCT", "ESCAPE", "EXISTS", "FALSE", "FROM", "GROUP")
-    + ("HAVING", "IN", "JOIN", "LIKE", "LIMIT", "NOT", "NULL", "OFFSET", "OR", "ORDER", "SELECT", "TOP", "TRUE", "UDF")
-    + ("UNDEFINED", "VALUE", "WHERE")
-)
+_WORDS = """
+    and array as asc between by desc distinct escape exists false from group having in join like limit not null offset
+    or order select top true udf undefined value where
+"""
+KEYWORDS = frozenset(_WORDS.upper().split())
 
 
 class Kind(Enum):

@@ -176,7 +176,8 @@ class Catalog:
         with self._file.transaction() as connection:
             number = _inserted(
                 connection,
-                "INSERT INTO containers (database, id, properties, throughput, lsn, last_item) VALUES (?, ?, '{}', ?, 0, 0)",
+                "INSERT INTO containers (database, id, properties, throughput, lsn, last_item)"
+                " VALUES (?, ?, '{}', ?, 0, 0)",
                 (database.number, name, _json(throughput) if throughput else None),
             )
             container = Container(number, database, name, properties, throughput, 0, 0)
