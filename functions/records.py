@@ -38,6 +38,9 @@ TYPE = "{type:regex(^(?!metadata$|_|\\$))}"
 ID = "{id:regex(^(?!_|\\$))}"
 
 
+VERSION, STATED = "0.1.0", "2026-11-22"  # of this software, and when what it offers last changed
+
+
 # The functions: one per route, since the host answers a wrong method by itself with an empty 404
 
 
@@ -99,7 +102,7 @@ async def metadata(req: func.HttpRequest) -> Answer:
     from shared_code.fhir.capability import capability_statement  # definitions of every type: not at every start
 
     require_method(req, ("GET", "HEAD"))
-    return Answer(200, dump(capability_statement(settings().fhir_base_url)))
+    return Answer(200, dump(capability_statement(settings().fhir_base_url, VERSION, STATED)))
 
 
 # The interactions

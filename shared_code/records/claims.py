@@ -1,6 +1,6 @@
 """The `keys` container: which partition a client's id is in, and which resources have an identifier.
 
-    {id: "id:<Type>/<id>", slot, pk}                        a client-assigned id is taken, for the partition pk
+    {id: "id:<Type>:<id>", slot, pk}                        a client-assigned id is taken, for the partition pk
     {id: "identifier:<digest>", slot, refs: [{id, at, tx}]} resources that have, or are about to get, an identifier
     {id: "condition:<digest>", slot, refs: […]}             creates under way on any other condition
 
@@ -52,6 +52,10 @@ def is_whole_token(token: str) -> bool:
     return 0 <= system_end < len(token) - 1
 
 
+def _id_key(reference: str) -> str:
+    return f"id:{reference.replace('/', ':')}"  # a Cosmos item id takes no slash
+
+
 class Claims:
     """Looks claims up by point read or one read of many, and makes them under their ETags."""
 
@@ -60,14 +64,14 @@ class Claims:
 
     async def partitions(self, references: Sequence[str]) -> dict[str, str]:
         """The partitions of client-assigned ids: "Type/id" → pk; what is not claimed is left out."""
-        found = await self._read([f"id:{reference}" for reference in references])
-        return {key.removeprefix("id:"): item["pk"] for key, item in found.items()}
+        keys = {_id_key(reference): reference for reference in references}
+        return {keys[key]: item["pk"] for key, item in (await self._read(list(keys))).items()}
 
     async def claim_ids(self, partitions: Mapping[str, str]) -> None:
         """Claim "Type/id" → pk, each if nobody has. Raises Conflict where another partition has it."""
 
         async def claim(reference: str, pk: str) -> None:
-            key = f"id:{reference}"
+            key = _id_key(reference)
             try:
                 with cosmos_errors(key):
                     await self._keys.create_item({"id": key, "slot": slot_of(key), "pk": pk}, no_response=True)
