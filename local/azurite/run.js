@@ -22,10 +22,10 @@ sayReady(["--blobPort", "--queuePort", "--tablePort"].map((name) => Number(value
  */
 function acknowledgeOnlyWhatIsSaved(Loki) {
   const databases = new Set();
-  const load = Loki.prototype.loadDatabase;
-  Loki.prototype.loadDatabase = function (...given) {
-    if (this.persistenceAdapter !== null) databases.add(this);
-    return load.apply(this, given);
+  const configure = Loki.prototype.configureOptions; // which every database calls when it is made
+  Loki.prototype.configureOptions = function (...given) {
+    databases.add(this);
+    return configure.apply(this, given);
   };
   const end = http.ServerResponse.prototype.end;
   http.ServerResponse.prototype.end = function (...given) {
