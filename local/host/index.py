@@ -167,9 +167,7 @@ def _queue_name(binding: Mapping[str, Any], environ: Mapping[str, str], where: s
 def _refuse_same_names(functions: Sequence[Function]) -> None:
     for first, second in pairwise(functions):
         if first.name.upper() == second.name.upper():
-            raise StartError(
-                f"functions '{first.name}' and '{second.name}' have the same name but for case: rename one"
-            )
+            raise StartError(f"functions '{first.name}' and '{second.name}' differ in case alone: rename one")
 
 
 def _refuse_same_routes(functions: Sequence[Function]) -> None:

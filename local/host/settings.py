@@ -81,8 +81,8 @@ def read_host_config(file: Path, environ: Mapping[str, str], cores: int) -> Host
     if not file.is_file():
         raise StartError(f'{file} is missing: a function app needs one, at least {{"version": "2.0"}}')
     tree = _overridden(_json_object(file), environ)
-    if tree.get("version") != "2.0":
-        raise StartError(f'{file}: "version" must be "2.0", not {tree.get("version")!r}')
+    if _member(tree, "version", None) != "2.0":
+        raise StartError(f'{file}: "version" must be "2.0", not {_member(tree, "version", None)!r}')
     http, queues, singleton = (
         _section(tree, *path) for path in (("extensions", "http"), ("extensions", "queues"), ("singleton",))
     )
@@ -93,15 +93,15 @@ def read_host_config(file: Path, environ: Mapping[str, str], cores: int) -> Host
     batch_size = _whole(queues, "batchSize", 16)
     if not 1 <= batch_size <= 32:
         raise StartError(f"{file}: extensions.queues.batchSize must be from 1 to 32, not {batch_size}")
-    encoding = str(queues.get("messageEncoding", "base64")).lower()
+    encoding = str(_member(queues, "messageEncoding", "base64")).lower()
     if encoding not in ("base64", "none"):
         raise StartError(f"{file}: extensions.queues.messageEncoding must be base64 or none, not {encoding!r}")
-    timeout = str(tree.get("functionTimeout", "00:30:00"))
+    timeout = str(_member(tree, "functionTimeout", "00:30:00"))
     return HostConfig(
-        route_prefix=str(http.get("routePrefix", "api")).strip("/"),
+        route_prefix=str(_member(http, "routePrefix", "api")).strip("/"),
         max_concurrent_requests=_limit(http, "maxConcurrentRequests"),
         max_outstanding_requests=_limit(http, "maxOutstandingRequests"),
-        custom_headers={str(name): str(value) for name, value in http.get("customHeaders", {}).items()},
+        custom_headers={str(name): str(value) for name, value in _member(http, "customHeaders", {}).items()},
         function_timeout_seconds=None if timeout.startswith("-1") else seconds_of(timeout, "functionTimeout"),
         queues=QueueOptions(
             batch_size=batch_size,
@@ -172,17 +172,21 @@ def _spelt(node: Mapping[str, Any], name: str) -> str:
     return next((key for key in node if key.lower() == name.lower()), name)
 
 
+def _member(section: Mapping[str, Any], name: str, default: Any) -> Any:
+    return section.get(_spelt(section, name), default)
+
+
 def _section(tree: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     for name in path:
-        tree = tree.get(name, {})
+        tree = _member(tree, name, {})
     return tree
 
 
 def _whole(section: Mapping[str, Any], name: str, default: int) -> int:
     try:
-        return int(section.get(name, default))
+        return int(_member(section, name, default))
     except (TypeError, ValueError):
-        raise StartError(f"host.json: {name} must be a whole number, not {section[name]!r}") from None
+        raise StartError(f"host.json: {name} must be a whole number, not {_member(section, name, None)!r}") from None
 
 
 def _limit(section: Mapping[str, Any], name: str) -> int | None:
@@ -191,4 +195,4 @@ def _limit(section: Mapping[str, Any], name: str) -> int | None:
 
 
 def _span(section: Mapping[str, Any], name: str, default: str) -> float:
-    return seconds_of(str(section.get(name, default)), f"host.json: {name}")
+    return seconds_of(str(_member(section, name, default)), f"host.json: {name}")
