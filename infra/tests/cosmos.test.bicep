@@ -1,0 +1,41 @@
+metadata name = 'Test of the records store'
+metadata description = 'Deploys the module by itself, twice: the second time must find nothing to change.'
+
+@description('Optional. Region. Defaults to the region of the resource group.')
+param location string = resourceGroup().location
+
+@description('Optional. Short text that keeps the names of several test runs apart: up to 6 lowercase letters and digits.')
+@maxLength(6)
+param runName string = 'test'
+
+var token = uniqueString(resourceGroup().id, runName)
+
+module identity '../modules/identity.bicep' = {
+  name: 'identity'
+  params: { name: 'id-${token}', location: location }
+}
+
+module monitoring '../modules/monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    workspaceName: 'log-${token}'
+    applicationInsightsName: 'appi-${token}'
+    publisherPrincipalId: identity.outputs.principalId
+    retentionDays: 30
+    location: location
+  }
+}
+
+@batchSize(1)
+module cosmos '../modules/cosmos.bicep' = [
+  for run in ['first', 'again']: {
+    name: 'cosmos-${run}'
+    params: {
+      name: 'cosmos-${token}'
+      dataContributorPrincipalId: identity.outputs.principalId
+      workspaceId: monitoring.outputs.workspaceId
+      backupTier: 'Continuous7Days'
+      location: location
+    }
+  }
+]

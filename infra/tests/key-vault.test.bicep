@@ -1,0 +1,40 @@
+metadata name = 'Test of the Key Vault'
+metadata description = 'Deploys the module by itself, twice: the second time must find nothing to change.'
+
+@description('Optional. Region. Defaults to the region of the resource group.')
+param location string = resourceGroup().location
+
+@description('Optional. Short text that keeps the names of several test runs apart: up to 6 lowercase letters and digits.')
+@maxLength(6)
+param runName string = 'test'
+
+var token = uniqueString(resourceGroup().id, runName)
+
+module identity '../modules/identity.bicep' = {
+  name: 'identity'
+  params: { name: 'id-${token}', location: location }
+}
+
+module monitoring '../modules/monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    workspaceName: 'log-${token}'
+    applicationInsightsName: 'appi-${token}'
+    publisherPrincipalId: identity.outputs.principalId
+    retentionDays: 30
+    location: location
+  }
+}
+
+@batchSize(1)
+module keyVault '../modules/key-vault.bicep' = [
+  for run in ['first', 'again']: {
+    name: 'key-vault-${run}'
+    params: {
+      name: 'kv-${token}'
+      readerPrincipalId: identity.outputs.principalId
+      workspaceId: monitoring.outputs.workspaceId
+      location: location
+    }
+  }
+]
