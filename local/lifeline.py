@@ -1,10 +1,9 @@
-"""Ends a local server when the process that started it is gone, however it went: the start holds our standard input open."""
+"""Ends a local server when the process that started it is gone: the start of it holds our standard input open."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 
 
@@ -14,7 +13,8 @@ def end_with_parent() -> None:
 
 
 def _watch() -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin: its lock, held by this waiting thread, would make the interpreter abort when it ends.
+    while os.read(0, 4096):
         pass
     timer = threading.Timer(10, os._exit, args=(1,))
     timer.daemon = True
