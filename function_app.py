@@ -2,9 +2,9 @@
 
 import azure.functions as func
 
-from functions import health, records
+from functions import health, loading, records
 
 app = func.FunctionApp()
 
-for capability in (health, records):
+for capability in (health, loading, records):
     app.register_functions(capability.blueprint)

@@ -7,6 +7,7 @@ kind      current   what reads and searches answer from; a deleted resource's ha
           link      in the partition of a further patient of a resource: `home` is the pk that has it
           staged    a create of a transaction that is not yet promoted; `becomes` says which kind it will be
           next      the staged next version of an item that would be too large with both: id "<item id>:next"
+          marker    that a load with a name was made, in the same transaction as what it loaded
 person    "Patient/<id>", or null where nobody's
 tx, next  on an item that a transaction is about to change: its id, and the fields of the version it will have
 links     on a current item: the further patients that have a link to it
@@ -26,7 +27,7 @@ from typing import Any
 from shared_code import errors
 from shared_code.azure.cosmos import MAX_ITEM_BYTES, Item, stored_bytes
 from shared_code.fhir import Resource, dump, search_values
-from shared_code.records.locating import item_id, past_item_id
+from shared_code.records.locating import item_id, partition_key, past_item_id
 
 MAX_RESOURCE_BYTES = 1_500_000
 MARK_FIELDS = ("tx", "next")
@@ -141,6 +142,17 @@ def link_item(home: Item, pk: str, person: str) -> Item:
     fields = ("id", "type", "version", "lastUpdated", "deleted")
     link = {name: home[name] for name in fields} | {"pk": pk, "kind": "link", "person": person, "home": home["pk"]}
     return link | ({} if home["deleted"] else {"s": home["s"]})
+
+
+def marker_item(marker: str) -> Item:
+    """What says that the writes with this marker were made."""
+    return {
+        "id": f"marker:{marker}",
+        "pk": partition_key(f"marker/{marker}"),
+        "kind": "marker",
+        "type": "marker",
+        "deleted": False,
+    }
 
 
 def past_item(base: Item) -> Item:

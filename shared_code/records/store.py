@@ -17,7 +17,7 @@ from shared_code.fhir import Resource, is_homed_type, resource_types, validate
 from shared_code.identity import Caller, may_see, require_scope
 from shared_code.records.claims import Claims
 from shared_code.records.conditions import Condition, read_condition
-from shared_code.records.items import Stored, stored
+from shared_code.records.items import Stored, marker_item, stored
 from shared_code.records.locating import (
     is_fhir_id,
     item_id,
@@ -225,10 +225,22 @@ class RecordStore:
         return results[0]
 
     async def transact(
-        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()
+        self,
+        caller: Caller,
+        writes: Sequence[Write],
+        creates: Sequence[ConditionalCreate] = (),
+        marker: str | None = None,
     ) -> list[Stored | None]:
-        """All writes, already validated and with their references resolved, or none; results in order."""
-        return await self._writer.apply(caller, writes, creates)
+        """All writes, already validated and with their references resolved, or none; results in order.
+
+        marker   a name that is stored with them, for `has_marker` to tell whether they were made
+        """
+        return await self._writer.apply(caller, writes, creates, marker)
+
+    async def has_marker(self, marker: str) -> bool:
+        """Whether the writes with this marker were made."""
+        item = marker_item(marker)
+        return await self.transactions.visible(item["pk"], item["id"]) is not None
 
     def new_write(self, resource: Resource, resource_id: str | None = None) -> Write:
         """The create of a resource under a new id; an id that it brings along is ignored."""
@@ -236,14 +248,18 @@ class RecordStore:
         new_id = resource_id or self.new_id(resource)
         return Write("create", resource_type, new_id, resource, place_of(resource, new_id))
 
-    def new_id(self, resource: Resource) -> str:
-        """An id for a resource to come; where it may be at home with a person, the id carries that partition."""
-        now_ms = int(self._now().timestamp() * 1000)
+    def new_id(self, resource: Resource, digest: bytes | None = None) -> str:
+        """An id for a resource to come; where it may be at home with a person, the id carries that partition.
+
+        digest   32 bytes that it follows from instead of the time and chance, so that a second run gives the same
+        """
+        now_ms = int.from_bytes(digest[:5]) if digest else int(self._now().timestamp() * 1000)
+        random = digest[5:] if digest else self._random(23)
         if not is_homed_type(resource["resourceType"]):
-            return ordered_id(now_ms, self._random(10))
+            return ordered_id(now_ms, random)
         person = place_of(resource, "").person
-        pk = partition_key(person) if person else random_partition_key(self._random(13))
-        return server_id(pk, now_ms, self._random(10))
+        pk = partition_key(person) if person else random_partition_key(random[10:])
+        return server_id(pk, now_ms, random)
 
     # Finding
 

@@ -13,7 +13,7 @@ from shared_code.fhir import home_of, is_homed_type
 from shared_code.identity import Caller, may_see, require_write
 from shared_code.records.claims import Claims, identifier_key, identifier_tokens
 from shared_code.records.conditions import Condition
-from shared_code.records.items import Change, Stored
+from shared_code.records.items import Change, Stored, marker_item
 from shared_code.records.locating import partition_key, partition_of_id
 from shared_code.records.lookups import Lookups
 from shared_code.records.transactions import Contended, Transactions
@@ -40,7 +40,11 @@ class Writer:
         self._transactions, self._claims, self._lookups, self._now = transactions, claims, lookups, now
 
     async def apply(
-        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()
+        self,
+        caller: Caller,
+        writes: Sequence[Write],
+        creates: Sequence[ConditionalCreate] = (),
+        marker: str | None = None,
     ) -> list[Stored | None]:
         """The versions that the writes lead to, in order, those of `creates` last; None for a delete of nothing.
 
@@ -51,7 +55,7 @@ class Writer:
             require_write(caller, write.interaction, write.type, write.place.person if write.place else caller.person)
         for attempt in range(ATTEMPTS):
             try:
-                return await self._attempt(caller, writes, creates)
+                return await self._attempt(caller, writes, creates, marker)
             except Contended:
                 if creates or attempt == ATTEMPTS - 1:
                     raise
@@ -59,12 +63,12 @@ class Writer:
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(
-        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate]
+        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate], marker: str | None
     ) -> list[Stored | None]:
         everything = [*writes, *(create.write for create in creates)]
         current = await self._current(caller, everything)
         elsewhere = await self._elsewhere(everything, current)
-        changes: list[Change] = []
+        changes: list[Change] = [Change(marker_item(marker))] if marker else []
         results: list[Stored | None] = []
         now = self._now()
         for write in everything:

@@ -1,0 +1,28 @@
+"""Reminders: one timer plans what changed appointments call for, another sends what is due."""
+
+from __future__ import annotations
+
+import logging
+
+import azure.functions as func
+
+from shared_code.reminders import plan_reminders, send_due
+
+blueprint = func.Blueprint()
+_log = logging.getLogger(__name__)
+
+
+@blueprint.function_name("reminders_plan")
+@blueprint.timer_trigger(arg_name="timer", schedule="%REMINDERS_SCHEDULE%")
+async def reminders_plan(timer: func.TimerRequest) -> None:
+    """Follow the changes of the records; a run that fires twice or was missed plans the same."""
+    if count := await plan_reminders():
+        _log.info("reminders: looked at %d changed resources", count)
+
+
+@blueprint.function_name("outbox_send")
+@blueprint.timer_trigger(arg_name="timer", schedule="%OUTBOX_SCHEDULE%")
+async def outbox_send(timer: func.TimerRequest) -> None:
+    """Send what is due; a run that fires twice sends nothing twice, one that was missed is made up for."""
+    if outcomes := await send_due():
+        _log.info("outbox: %s", ", ".join(f"{count} {state}" for state, count in sorted(outcomes.items())))

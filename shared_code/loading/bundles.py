@@ -1,0 +1,221 @@
+"""Carries out transaction and batch bundles: all at once, or entry by entry."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from shared_code import errors
+from shared_code.azure.cosmos import in_parallel
+from shared_code.errors import Issue
+from shared_code.fhir import Resource, answer, validate
+from shared_code.identity import Caller
+from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct
+from shared_code.loading.plan import Found, Plan
+from shared_code.loading.references import dangling
+from shared_code.records import (
+    ConditionalCreate,
+    Contended,
+    RecordStore,
+    Stored,
+    Write,
+    raw,
+    read_query,
+    searchset,
+    update_write,
+)
+
+ATTEMPTS = 4
+LARGE_ENTRIES = 50  # above, checking a bundle leaves the event loop
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an entry: the version it led to, what it read, or its failure (a batch's only)."""
+
+    status: int
+    version: Stored | None = None
+    resource: Resource | None = None
+    error: errors.PortalError | None = None
+
+
+class BundleLoader:
+    """Carries bundles out on a record store.
+
+    A load that may be run twice has a name, its seed: the ids of what a batch creates follow from it, and a transaction
+    leaves a marker with it. So the second run makes nothing.
+    """
+
+    def __init__(self, store: RecordStore, base_url: str) -> None:
+        self._store, self._base_url = store, base_url
+
+    async def carry_out(self, caller: Caller, bundle: Resource, seed: str | None = None) -> list[Result]:
+        """The results of a transaction or batch, entry by entry.
+
+        raises   Malformed, Invalid: of the bundle, or of any entry of a transaction; then nothing is stored
+        """
+        entries = read_entries(bundle)
+        if bundle["type"] == "batch":
+            return await self._batch(caller, entries, seed)
+        require_distinct(entries)
+        await off_the_loop(len(entries), partial(validate_entries, entries))
+        plan = Plan(entries, self._base_url)
+        plan.raise_failures()
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._transaction(caller, plan, seed)
+            except Contended:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.02 * 3**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _transaction(self, caller: Caller, plan: Plan, seed: str | None) -> list[Result]:
+        conditions = [condition for condition in map(plan.create_condition, plan.entries) if condition]
+        found = await self._store.find(caller, [*conditions, *plan.link_conditions(plan.entries)])
+        plan.settle(found, partial(self._id, seed=None))
+        for entry in plan.entries:
+            plan.resolve(entry, found)
+        plan.raise_failures()
+        await self._require_existing(caller, plan)
+        writes: list[tuple[Entry, Write]] = []
+        creates: list[tuple[Entry, ConditionalCreate]] = []
+        for entry in sorted(plan.entries, key=lambda entry: METHODS.index(entry.method)):
+            write = self._write(plan, entry)
+            condition = plan.create_condition(entry)
+            if write and condition:
+                creates.append((entry, ConditionalCreate(write, condition)))
+            elif write:
+                writes.append((entry, write))
+        done = await self._store.transact(caller, [w for _, w in writes], [c for _, c in creates], marker=seed)
+        results = {e.index: _result(version) for (e, _), version in zip([*writes, *creates], done, strict=True)}
+        rest = [entry for entry in plan.entries if entry.index not in results]
+        read = await in_parallel([partial(self._read, caller, plan, entry) for entry in rest])
+        results |= {entry.index: result for entry, result in zip(rest, read, strict=True)}
+        return [results[entry.index] for entry in plan.entries]
+
+    async def _require_existing(self, caller: Caller, plan: Plan) -> None:
+        outside = plan.outside()
+        existing = await self._store.existing(caller, list(outside))
+        faults = [dangling(link) for name, link in outside.items() if name not in existing]
+        if faults:
+            raise errors.Malformed(issues=faults)
+
+    async def _batch(self, caller: Caller, entries: list[Entry], seed: str | None) -> list[Result]:
+        """Each entry by itself; those with conditional references after those that may make what they name."""
+        plan = Plan(entries, self._base_url)
+        for entry in entries:
+            try:
+                validate_entries([entry])
+            except errors.Invalid as error:
+                plan.failures.setdefault(entry.index, error)
+        conditions = [condition for condition in map(plan.create_condition, entries) if condition]
+        found = await self._store.find(caller, conditions)
+        plan.settle(found, partial(self._id, seed=seed))
+        later = [entry for entry in entries if any(link.condition for link in plan.links[entry.index])]
+        first = [entry for entry in entries if entry not in later]
+        results: dict[int, Result] = {}
+        for wave in (first, later):
+            found |= await self._store.find(caller, plan.link_conditions(wave))
+            done = await in_parallel([partial(self._alone, caller, plan, entry, found, seed) for entry in wave])
+            results |= {entry.index: result for entry, result in zip(wave, done, strict=True)}
+        return [results[entry.index] for entry in entries]
+
+    async def _alone(self, caller: Caller, plan: Plan, entry: Entry, found: Found, seed: str | None) -> Result:
+        try:
+            plan.resolve(entry, found)
+            if entry.index in plan.failures:
+                raise plan.failures[entry.index]
+            write, condition = self._write(plan, entry), plan.create_condition(entry)
+            if write is None:
+                return await self._read(caller, plan, entry)
+            try:
+                if condition:
+                    return _result((await self._store.transact(caller, [], [ConditionalCreate(write, condition)]))[0])
+                return _result((await self._store.transact(caller, [write]))[0])
+            except Contended:
+                if seed is None or write.interaction != "create":
+                    raise
+                return Result(200, await self._store.read(caller, write.type, write.id))  # a former run made it
+        except errors.PortalError as error:
+            return Result(answer(error)[0], error=error)
+
+    def _id(self, entry: Entry, seed: str | None) -> str:
+        digest = hashlib.sha256(f"{seed}:{entry.index}".encode()).digest() if seed else None
+        return self._store.new_id(entry.resource or {}, digest)
+
+    def _write(self, plan: Plan, entry: Entry) -> Write | None:
+        if entry.method == "DELETE":
+            return Write("delete", entry.type, str(entry.id), if_match=entry.if_match)
+        if entry.resource is None or entry.index in plan.matched:
+            return None
+        if entry.method == "PUT":
+            return update_write(entry.resource, str(entry.id), entry.if_match)
+        return self._store.new_write(entry.resource, plan.ids[entry.index])
+
+    async def _read(self, caller: Caller, plan: Plan, entry: Entry) -> Result:
+        """The answer to an entry that changes nothing: a GET, or a create whose condition matched."""
+        if entry.method == "POST":
+            return Result(200, await self._store.read(caller, entry.type, plan.matched[entry.index]))
+        if entry.id:
+            return Result(200, await self._store.read(caller, entry.type, entry.id))
+        query = read_query(entry.type, parse_qsl(entry.query, keep_blank_values=True))
+        page = await self._store.search(caller, query)
+        return Result(200, resource=searchset(self._base_url, page, query))
+
+
+def response_bundle(kind: str, results: Sequence[Result], *, with_resources: bool) -> Resource:
+    """The Bundle of type transaction-response or batch-response that answers."""
+    bundle: Resource = {"resourceType": "Bundle", "type": f"{kind}-response"}
+    return bundle | ({"entry": [_entry(result, with_resources) for result in results]} if results else {})
+
+
+def _entry(result: Result, with_resources: bool) -> Resource:
+    response: Resource = {"status": f"{result.status} {HTTPStatus(result.status).phrase}"}
+    entry: Resource = {}
+    if result.version:
+        version = result.version
+        response["location"] = f"{version.type}/{version.id}/_history/{version.version}"
+        response |= {"etag": version.etag, "lastModified": version.last_updated}
+        if with_resources and version.text is not None:
+            entry["resource"] = raw(version)
+    if result.resource is not None:
+        entry["resource"] = result.resource
+    if result.error:
+        response["outcome"] = answer(result.error)[1]
+    return entry | {"response": response}
+
+
+def validate_entries(entries: Sequence[Entry]) -> None:
+    """Raises Invalid with every fault of every resource, by its path in the bundle."""
+    faults: list[Issue] = []
+    for entry in entries:
+        try:
+            if entry.resource is not None:
+                validate(entry.resource)
+        except errors.Invalid as error:
+            for issue in error.issues:
+                inner = (issue.path or "").partition(".")[2]
+                path = f"{entry.path}.resource.{inner}" if inner else f"{entry.path}.resource"
+                faults.append(Issue(issue.code, issue.text, path))
+    if faults:
+        raise errors.Invalid(issues=faults)
+
+
+async def off_the_loop(size: int, work: Callable[[], None]) -> None:
+    """Do work that is heavy where `size` says so in a thread, so that other requests go on."""
+    if size > LARGE_ENTRIES:
+        await asyncio.to_thread(work)
+    else:
+        work()
+
+
+def _result(version: Stored | None) -> Result:
+    if version is None or version.text is None:
+        return Result(204, version)
+    return Result(201 if version.created else 200, version)

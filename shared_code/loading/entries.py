@@ -1,0 +1,132 @@
+"""The entries of a transaction or batch bundle: what each asks for, and the faults that refuse the bundle. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from shared_code import errors
+from shared_code.errors import Issue
+from shared_code.fhir import Resource, resource_types
+
+METHODS = ("DELETE", "POST", "PUT", "GET")  # also the order in which a transaction works
+_LATER = ("PATCH", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a bundle.
+
+    index      its place in the bundle, from 0; faults name it as Bundle.entry[index]
+    query      what follows the question mark of the address of a GET
+    """
+
+    index: int
+    method: str
+    type: str
+    id: str | None
+    full_url: str | None
+    resource: Resource | None
+    query: str = ""
+    if_match: str | None = None
+    if_none_exist: str | None = None
+
+    @property
+    def path(self) -> str:
+        return f"Bundle.entry[{self.index}]"
+
+
+def read_entries(bundle: Resource) -> list[Entry]:
+    """The entries of a bundle whose structure is valid R4. Raises Malformed that names each entry that asks amiss."""
+    if bundle.get("resourceType") != "Bundle":
+        raise errors.Malformed("the body must be a Bundle of type transaction or batch", "resourceType")
+    if bundle.get("type") not in ("transaction", "batch"):
+        raise errors.Malformed(
+            f"a Bundle of type {str(bundle.get('type'))[:40]} cannot be carried out; send a transaction or a batch",
+            "Bundle.type",
+        )
+    raw_entries = bundle.get("entry", [])
+    if not isinstance(raw_entries, list) or not all(isinstance(raw, dict) for raw in raw_entries):
+        raise errors.Malformed("the entries of a Bundle are a list of objects", "Bundle.entry")
+    faults: list[Issue] = []
+    entries = []
+    for index, raw in enumerate(raw_entries):
+        try:
+            entries.append(_entry(index, raw))
+        except errors.Malformed as fault:
+            faults += fault.issues
+    if faults:
+        raise errors.Malformed(issues=faults)
+    return entries
+
+
+def _entry(index: int, raw: dict[str, Any]) -> Entry:
+    path = f"Bundle.entry[{index}]"
+    request = raw.get("request")
+    if not isinstance(request, dict):
+        raise errors.Malformed("an entry of a transaction or batch needs a request", f"{path}.request")
+    method, url = request.get("method"), request.get("url")
+    if method not in METHODS:
+        known = "is not offered in a bundle here" if method in _LATER else f"is not one of {', '.join(METHODS)}"
+        raise errors.Malformed(f"the method {str(method)[:20]} {known}", f"{path}.request.method")
+    if not isinstance(url, str) or not url:
+        raise errors.Malformed("an entry needs the address of its request", f"{path}.request.url")
+    address, _, query = url.strip("/").partition("?")
+    kind, _, own = address.partition("/")
+    if kind not in resource_types():
+        raise errors.Malformed(
+            f"{kind[:40]!r} is not a resource type of R4 that has an endpoint", f"{path}.request.url"
+        )
+    resource = raw.get("resource")
+    _require_form(method, own, query, resource, path)
+    if method in ("POST", "PUT") and isinstance(resource, dict):
+        if resource.get("resourceType") != kind:
+            raise errors.Malformed(
+                f"the request is for a {kind}, and the resource is a {str(resource.get('resourceType'))[:40]}",
+                f"{path}.resource",
+            )
+        if method == "PUT" and resource.get("id") != own:
+            raise errors.Malformed(
+                f"the id in the resource must be the one in the address, {own}", f"{path}.resource.id"
+            )
+    return Entry(
+        index=index,
+        method=method,
+        type=kind,
+        id=own or None,
+        full_url=raw.get("fullUrl"),
+        resource=resource if method in ("POST", "PUT") else None,
+        query=query,
+        if_match=request.get("ifMatch"),
+        if_none_exist=request.get("ifNoneExist") if method == "POST" else None,
+    )
+
+
+def _require_form(method: str, own: str, query: str, resource: object, path: str) -> None:
+    where = f"{path}.request.url"
+    if method == "POST" and (own or query):
+        raise errors.Malformed("the address of a create is a type alone", where)
+    if method in ("PUT", "DELETE") and (query or not own or "/" in own):
+        raise errors.Malformed(f"the address of a {method} is Type/id; conditional ones are not offered here", where)
+    if method in ("POST", "PUT") and not isinstance(resource, dict):
+        raise errors.Malformed(f"a {method} needs a resource", f"{path}.resource")
+
+
+def require_distinct(entries: list[Entry]) -> None:
+    """Raises Malformed where two entries of a transaction name the same resource or the same fullUrl."""
+    faults = list(_doubles(entries))
+    if faults:
+        raise errors.Malformed(issues=faults)
+
+
+def _doubles(entries: list[Entry]) -> Iterator[Issue]:
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        names = [entry.full_url] if entry.full_url and entry.method in ("POST", "PUT") else []
+        if entry.method in ("PUT", "DELETE"):
+            names.append(f"{entry.type}/{entry.id}")
+        for name in names:
+            if name in seen and seen[name] is not entry:
+                yield Issue("duplicate", f"the same resource as in {seen[name].path}: {name[:120]}", entry.path)
+            seen[name] = entry

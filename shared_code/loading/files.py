@@ -1,0 +1,243 @@
+"""Loads a file of the `bundles` container: a bundle, or resources line by line (NDJSON), either of them gzipped.
+
+The same event twice, or a death halfway, makes nothing twice: a job is named by the file's content, a transaction
+leaves a marker, and the ids of what lines create follow from the job and the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared_code import errors
+from shared_code.fhir import Resource, parse, resource_types, validate
+from shared_code.identity import Caller, read_scopes
+from shared_code.loading.bundles import BundleLoader
+from shared_code.loading.entries import read_entries
+from shared_code.loading.jobs import LEASE_SECONDS, Job, Jobs
+from shared_code.loading.streams import lines, unpacked
+from shared_code.records import RecordStore, Write, update_write
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobServiceClient
+
+LINES_AT_ONCE = 100
+MAX_BUNDLE_BYTES = 200_000_000
+LOADER = Caller("loader", "system", None, read_scopes(["system/*.cruds"]))
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A blob at one moment; `etag` names its content."""
+
+    container: str
+    name: str
+    etag: str
+
+
+class FileLoader:
+    """Streams files from blobs into the record store."""
+
+    def __init__(
+        self,
+        blobs: BlobServiceClient,
+        jobs: Jobs,
+        store: RecordStore,
+        bundles: BundleLoader,
+    ) -> None:
+        self._blobs, self._jobs, self._store, self._bundles = blobs, jobs, store, bundles
+
+    async def load(self, file: File, runner: str, *, last_try: bool = False) -> None:
+        """Load a file once; `runner` is the id of the queue message that asks for it.
+
+        What is wrong with the file is in its job. What is wrong with the services is raised, and the message comes
+        again; on its last try the job says so.
+        """
+        job = await self._jobs.begin(file.container, file.name, file.etag, runner)
+        if job is None:
+            return
+        try:
+            await self._load(file, job)
+        except (errors.Malformed, errors.Invalid, errors.TooLarge) as error:
+            job.fail({}, error)
+            await job.finish("failed")
+            return
+        except errors.PortalError as error:
+            if last_try:
+                job.fail({}, error)
+                await job.finish("failed")
+            raise
+        await job.finish("completed")
+        _log.info("job %s completed with %d errors", job.id, job.item["errorCount"])
+
+    async def _load(self, file: File, job: Job) -> None:
+        content = unpacked(self._chunks(file))
+        begin = b""
+        async for chunk in content:
+            begin += chunk
+            if len(begin) >= 4096 or b"\n" in begin.strip():
+                break
+        if _is_ndjson(file.name, begin):
+            await self._load_lines(_joined(begin, content), job)
+        else:
+            await self._load_bundle(_joined(begin, content), job)
+
+    async def _chunks(self, file: File) -> AsyncIterator[bytes]:
+        """The blob's content, as long as it is still that of the event. Raises Malformed where it has gone."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        blob = self._blobs.get_blob_client(file.container, file.name)
+        try:
+            download = await blob.download_blob(
+                etag=f'"{file.etag.strip(chr(34))}"', match_condition=MatchConditions.IfNotModified
+            )
+            async for chunk in download.chunks():
+                yield chunk
+        except (ResourceNotFoundError, ResourceModifiedError) as fault:
+            raise errors.Malformed("the file was replaced or removed before it was loaded") from fault
+
+    # A bundle
+
+    async def _load_bundle(self, content: AsyncIterator[bytes], job: Job) -> None:
+        if await self._store.has_marker(job.id):
+            return await self._count_again(content, job)
+        bundle = await _whole_bundle(content)
+        async with _kept(job):
+            results = await self._bundles.carry_out(LOADER, bundle, seed=job.id)
+        for result in results:
+            if isinstance(result.error, errors.Busy | errors.Throttled):
+                raise result.error
+        self._count(bundle, [result.error for result in results], job)
+
+    async def _count_again(self, content: AsyncIterator[bytes], job: Job) -> None:
+        """A former run made the transaction and died before it said so."""
+        bundle = await _whole_bundle(content)
+        self._count(bundle, [None] * len(bundle["entry"]), job)
+
+    def _count(self, bundle: Resource, failures: list[errors.PortalError | None], job: Job) -> None:
+        for entry, error in zip(read_entries(bundle), failures, strict=True):
+            if error:
+                job.fail({"entry": entry.index}, error)
+            elif entry.resource is not None:
+                job.count(entry.type)
+        job.item["done"] = len(failures)
+
+    # Lines
+
+    async def _load_lines(self, content: AsyncIterator[bytes], job: Job) -> None:
+        number = 0
+        chunk: list[tuple[int, bytes]] = []
+        async for line in lines(content):
+            number += 1
+            if number > job.done and line.strip():
+                chunk.append((number, line))
+            if len(chunk) == LINES_AT_ONCE:
+                await self._load_chunk(chunk, job)
+                await job.save(number)
+                chunk = []
+        await self._load_chunk(chunk, job)
+        await job.save(number)
+
+    async def _load_chunk(self, chunk: list[tuple[int, bytes]], job: Job) -> None:
+        """Load some lines together, or where that fails each by itself, so that one bad line keeps back no other."""
+        writes: list[tuple[int, Write]] = []
+        for number, line in chunk:
+            try:
+                writes.append((number, self._write(number, line, job)))
+            except (errors.Malformed, errors.Invalid, errors.TooLarge, errors.NotFound) as error:
+                job.fail({"line": number}, error)
+        names = [write.item_id for _, write in writes]
+        try:
+            if len(set(names)) < len(names):
+                raise errors.Conflict("two lines have the same resource")
+            if writes:
+                await self._store.transact(LOADER, [write for _, write in writes])
+        except (errors.Conflict, errors.Invalid, errors.TooLarge, errors.NotFound, errors.VersionConflict):
+            for number, write in writes:  # in order: of two lines with one resource the later one counts
+                await self._load_line(number, write, job)
+            return
+        for _, write in writes:
+            job.count(write.type)
+
+    async def _load_line(self, number: int, write: Write, job: Job) -> None:
+        try:
+            await self._store.transact(LOADER, [write])
+            job.count(write.type)
+        except (errors.Throttled, errors.Busy):
+            raise
+        except errors.PortalError as error:
+            job.fail({"line": number}, error)
+
+    def _write(self, number: int, line: bytes, job: Job) -> Write:
+        resource = parse(line)
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if kind not in resource_types():
+            raise errors.Malformed("the line is not a resource of a type that has an endpoint")
+        validate(resource)
+        digest = hashlib.sha256(f"{job.id}:{number}".encode()).digest()
+        return update_write(resource, resource.get("id") or self._store.new_id(resource, digest))
+
+
+@asynccontextmanager
+async def _kept(job: Job) -> AsyncIterator[None]:
+    """Keeps a job's lease while something long runs that saves nothing by itself."""
+    ended = asyncio.Event()
+
+    async def renew() -> None:
+        while not ended.is_set():
+            try:
+                await asyncio.wait_for(ended.wait(), LEASE_SECONDS / 3)
+            except TimeoutError:
+                await job.save(job.done)
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        ended.set()
+        await task
+
+
+async def _whole_bundle(content: AsyncIterator[bytes]) -> dict[str, Any]:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in content:
+        size += len(chunk)
+        if size > MAX_BUNDLE_BYTES:
+            raise errors.TooLarge(
+                f"a bundle has at most {MAX_BUNDLE_BYTES:,} bytes; send NDJSON, which is loaded by line"
+            )
+        parts.append(chunk)
+    bundle = await asyncio.to_thread(parse, b"".join(parts))
+    if not isinstance(bundle, dict):
+        raise errors.Malformed("the file is neither a Bundle nor NDJSON")
+    return bundle
+
+
+def _is_ndjson(name: str, begin: bytes) -> bool:
+    """By its name; else by whether its first line is a whole JSON object that is no Bundle."""
+    plain = name.removesuffix(".gz").lower()
+    if plain.endswith((".ndjson", ".jsonl")):
+        return True
+    first, newline, _ = begin.lstrip().partition(b"\n")
+    if not newline:
+        return False
+    try:
+        value = parse(first.rstrip(b"\r"))
+    except errors.Malformed:
+        return False
+    return isinstance(value, dict) and value.get("resourceType") != "Bundle"
+
+
+async def _joined(begin: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if begin:
+        yield begin
+    async for chunk in rest:
+        yield chunk

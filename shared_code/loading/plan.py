@@ -1,0 +1,138 @@
+"""How a bundle's entries hang together: its conditions, the ids of what it creates, where its references lead. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from shared_code import errors
+from shared_code.errors import Issue
+from shared_code.fhir import is_homed_type
+from shared_code.loading.entries import Entry
+from shared_code.loading.references import Link, dangling, links_of, names_of, rewrite, rewrite_urls
+from shared_code.records import Condition, read_condition, single
+
+Found = Mapping[Condition, list[str]]
+
+
+class Plan:
+    """A bundle on its way. `failures` has what is wrong with an entry, by its index.
+
+    matched   entry → id of the one resource that its ifNoneExist matches: nothing is created
+    ids       entry → id of what it will create
+    """
+
+    def __init__(self, entries: Iterable[Entry], base_url: str) -> None:
+        self.entries = list(entries)
+        self.links = {entry.index: links_of(entry) for entry in self.entries}
+        self.failures: dict[int, errors.PortalError] = {}
+        self.matched: dict[int, str] = {}
+        self.ids: dict[int, str] = {}
+        self._base_url = base_url
+        self._targets: dict[str, str] = {}
+        self._own = {f"{entry.type}/{entry.id}" for entry in self.entries if entry.method == "PUT"}
+        self._conditions: dict[tuple[str, str], Condition] = {}
+        for entry in self.entries:
+            self._read_conditions(entry)
+
+    def _read_conditions(self, entry: Entry) -> None:
+        wanted = [(link.condition, link.path) for link in self.links[entry.index] if link.condition]
+        if entry.if_none_exist:
+            wanted.append(((entry.type, entry.if_none_exist), f"{entry.path}.request.ifNoneExist"))
+        faults = []
+        for (kind, query), path in wanted:
+            try:
+                if (kind, query) not in self._conditions:
+                    self._conditions[kind, query] = read_condition(kind, query)
+            except errors.Malformed as error:
+                faults += [Issue(issue.code, issue.text, path) for issue in error.issues]
+        if faults:
+            self.failures[entry.index] = errors.Malformed(issues=faults)
+
+    def create_condition(self, entry: Entry) -> Condition | None:
+        """The condition of an entry's ifNoneExist."""
+        return self._conditions.get((entry.type, entry.if_none_exist)) if entry.if_none_exist else None
+
+    def link_conditions(self, entries: Iterable[Entry]) -> list[Condition]:
+        """The conditions in these entries' references."""
+        links = (link for entry in entries for link in self.links[entry.index])
+        return [self._conditions[link.condition] for link in links if link.condition in self._conditions]
+
+    def settle(self, found: Found, new_id: Callable[[Entry], str]) -> None:
+        """Say, from what the conditions match, which creates are made and under which ids.
+
+        People and shared resources come first: what is at home with a person carries that partition in its id.
+        """
+        self.matched, self.ids = {}, {}
+        for links in self.links.values():
+            for link in links:
+                link.holder["reference"] = link.sent  # as sent, also when the bundle is carried out once more
+        for entry in self.entries:
+            condition = self.create_condition(entry)
+            if condition is None or entry.index in self.failures:
+                continue
+            try:
+                match = single(condition, found[condition])
+            except errors.VersionConflict as error:
+                text = error.issues[0].text
+                self.failures[entry.index] = errors.VersionConflict(text, f"{entry.path}.request.ifNoneExist")
+                continue
+            if match:
+                self.matched[entry.index] = match
+        creates = [entry for entry in self.entries if entry.method == "POST" and entry.index not in self.matched]
+        for entry in creates:
+            if not is_homed_type(entry.type):
+                self.ids[entry.index] = new_id(entry)
+        self._targets = dict(self._names())
+        for entry in creates:
+            if is_homed_type(entry.type):
+                for link in self.links[entry.index]:
+                    rewrite(link, self._targets)
+                self.ids[entry.index] = new_id(entry)
+        self._targets = dict(self._names())
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        for entry in self.entries:
+            own = self.matched.get(entry.index) or self.ids.get(entry.index)
+            own = own or (entry.id if entry.method == "PUT" else None)
+            if own:
+                for name in names_of(entry, self._base_url):
+                    yield name, f"{entry.type}/{own}"
+
+    def resolve(self, entry: Entry, found: Found) -> None:
+        """Rewrite an entry's references; those that lead to nothing, or to several, are its failure."""
+        faults = []
+        for link in self.links[entry.index]:
+            if rewrite(link, self._targets):
+                continue
+            if link.condition:
+                matches = found.get(self._conditions[link.condition], []) if link.condition in self._conditions else []
+                if len(matches) == 1:
+                    link.holder["reference"] = f"{link.condition[0]}/{matches[0]}"
+                elif matches:
+                    faults.append(Issue("multiple-matches", f"several resources match {link.sent[:120]!r}", link.path))
+                else:
+                    faults.append(dangling(link))
+            elif link.sent.startswith("urn:"):
+                faults.append(dangling(link))
+            elif link.sent.startswith(f"{self._base_url}/"):
+                link.holder["reference"] = link.sent.removeprefix(f"{self._base_url}/")
+        if entry.resource is not None and self._targets:
+            rewrite_urls(entry.resource, self._targets)
+        if faults and entry.index not in self.failures:
+            self.failures[entry.index] = errors.Malformed(issues=faults)
+
+    def outside(self) -> dict[str, Link]:
+        """References by type and id to resources that are not of this bundle, each with one place where it stands."""
+        return {
+            link.literal: link
+            for links in self.links.values()
+            for link in links
+            if link.literal and link.holder["reference"] == link.sent and link.literal not in self._own
+        }
+
+    def raise_failures(self) -> None:
+        """Raises what is wrong with the entries, all of the first kind together."""
+        if self.failures:
+            kind = type(next(iter(self.failures.values())))
+            issues = [issue for failure in self.failures.values() if type(failure) is kind for issue in failure.issues]
+            raise kind(issues=issues)
