@@ -20,7 +20,7 @@ from local.host.worker import Worker, arrange_import_path
 from local.lifeline import end_with_parent
 
 LAUNCHED_FROM = Path(__file__).resolve().parents[2]
-LEAST_SECONDS_TO_END = 3.0
+THREADS_END_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.end_with_parent:
                 end_with_parent()
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_run(app, listening, config, local, auth=not options.no_auth))
+                worker = Worker(config.function_timeout_seconds)
+                runner.run(_run(app, listening, config, local, worker, auth=not options.no_auth))
+                if not worker.stop(THREADS_END_SECONDS):
+                    print("sync functions that still run are cut off", file=sys.stderr)
+                    sys.stdout.flush()
+                    os._exit(0)  # the interpreter itself would wait for their threads
     except StartError as fault:
         print(f"the functions host does not start: {fault}", file=sys.stderr)
         return 1
@@ -90,8 +95,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return new_event_loop
 
 
-async def _run(app: Path, listening: socket.socket, config: HostConfig, local: LocalSettings, *, auth: bool) -> None:
-    worker = Worker(config.function_timeout_seconds)
+async def _run(
+    app: Path, listening: socket.socket, config: HostConfig, local: LocalSettings, worker: Worker, *, auth: bool
+) -> None:
     logs.install(config.log_levels, worker.running, debug=bool(os.environ.get("PYTHON_ENABLE_DEBUG_LOGGING")))
     arrange_import_path(app, LAUNCHED_FROM)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -103,8 +109,4 @@ async def _run(app: Path, listening: socket.socket, config: HostConfig, local: L
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A sync function that still runs in a thread would hold the interpreter for as long as it likes.
-    os._exit(code)
+    sys.exit(main())

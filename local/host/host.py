@@ -84,12 +84,15 @@ class Host:
         serving = asyncio.create_task(server.serve([listening]))
         try:
             await server.accepting.wait()
+            if not server.started:
+                await serving  # raises what kept it from starting
             listeners.start()
             http.ready, admin.state = True, "Running"
             print(f"ready {self._address}", flush=True)
             await self._stop.wait()
         finally:
             log.info("stopping")
+            http.ready, admin.state = False, "Stopping"
             listeners.stop()
             server.should_exit = True
             await asyncio.gather(listeners.ended(GRACE_SECONDS), http.ended(GRACE_SECONDS), admin.ended(GRACE_SECONDS))
@@ -184,8 +187,10 @@ class _Server(uvicorn.Server):
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepting.set()
+        try:
+            await super().startup(sockets)
+        finally:
+            self.accepting.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -35,6 +35,10 @@ HOMEPAGE = b"<!doctype html><title>Functions</title><p>Your function app is up a
 log = logging.getLogger("Host.General")
 
 
+class ClientGoneError(Exception):
+    """The client went away before all of its request was here."""
+
+
 @dataclass(slots=True)
 class Limits:
     """How much may go on at a time (None: no limit), and what a request may bring and take."""
@@ -123,7 +127,10 @@ class HttpSide:
             await sender.send(Answer(503, [(b"content-type", b"text/plain")], b"Function host is not running."))
             return
         if request.path.lower().startswith("/admin/"):
-            body = await _body(receive, request.headers, self._limits.body_bytes)
+            try:
+                body = await _body(receive, request.headers, self._limits.body_bytes)
+            except ClientGoneError:
+                return
             await sender.send(await self._admin.answer(request.method, request.path, request.key, body or b""))
             return
         found = self._found(request)
@@ -177,6 +184,8 @@ class HttpSide:
             else:
                 answer = await self._called(function, request, values, body)
             await sender.send(answer)
+        except ClientGoneError:
+            log.info("%s %s was broken off by its client, no function is called", request.method, request.path)
         finally:
             impatience.cancel()
             self._outstanding -= 1
@@ -241,7 +250,7 @@ async def _body(receive: Receive, headers: Mapping[str, str], most: int) -> byte
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(chunks)
+            raise ClientGoneError
         chunks.append(message.get("body", b""))
         if not message.get("more_body"):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -93,13 +93,19 @@ class ListenerLock:
         holder = (await self._blob.get_blob_properties()).metadata or {}
         if holder.get(MACHINE) != (platform.node() or "localhost") or not holder.get(PROCESS, "").isdecimal():
             return False
-        process = int(holder[PROCESS])
-        if process == os.getpid():
-            return True
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
+        return not _is_alive(int(holder[PROCESS]))
+
+
+def _is_alive(process: int) -> bool:
+    """Whether another process has this number; False only where that is certain."""
+    if process == os.getpid():
         return False
+    if os.name != "posix":  # elsewhere the signal 0 is not a question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -127,9 +128,12 @@ class Worker:
         outputs = {output.name: output.data for output in response.output_data}
         return Result(response.return_value, outputs)
 
-    def stop(self) -> None:
-        """Let go of the threads of sync functions; a thread that still runs cannot be interrupted."""
-        library.stop_threadpool_executor()
+    def stop(self, within_seconds: float) -> bool:
+        """Wait for the threads of sync functions; whether all have ended. One that goes on cannot be interrupted."""
+        waiting = threading.Thread(target=library.stop_threadpool_executor, daemon=True)
+        waiting.start()
+        waiting.join(within_seconds)
+        return not waiting.is_alive()
 
 
 def child_of(trace_parent: str | None) -> str:

@@ -199,3 +199,35 @@ def test_log_records_are_lines_with_category_and_invocation(contract: httpx.Clie
     assert any("the event loop was blocked" in line for line in lines)
     assert any("POST /api/echo/a is sent in chunks" in line for line in lines)
     assert not any("azure.functions" in line for line in lines)
+
+
+def test_a_request_that_its_client_breaks_off_reaches_no_function(tmp_path: Path, start_host: StartHost) -> None:
+    code = """
+import logging
+@app.route(route="take", methods=["POST"])
+async def take(req: func.HttpRequest) -> func.HttpResponse:
+    logging.info("took %s bytes", len(req.get_body()))
+    return func.HttpResponse()
+"""
+    host = start_host(write_app(tmp_path, ANONYMOUS + code))
+    with socket.create_connection(("127.0.0.1", int(host.url.rsplit(":", 1)[1]))) as client:
+        client.sendall(b"POST /api/take HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+    host.logged("broken off by its client")
+    assert httpx.post(f"{host.url}/api/take", content=b"whole").status_code == 200
+    host.logged("took 5 bytes")
+    assert len([line for line in host.log if "took" in line]) == 1
+
+
+def test_a_sync_function_that_does_not_end_does_not_hold_the_host(tmp_path: Path, start_host: StartHost) -> None:
+    code = """
+import threading
+@app.timer_trigger(schedule="0 0 0 1 1 *", arg_name="t", use_monitor=False, run_on_startup=True)
+def stuck(t: func.TimerRequest) -> None:
+    print("begun", flush=True)
+    threading.Event().wait()
+"""
+    app = write_app(tmp_path, ANONYMOUS + code, host={"functionTimeout": "00:00:00.1"})
+    host = start_host(app, environ={"AzureWebJobsStorage": ""})
+    host.logged("ran longer than functionTimeout")
+    assert host.stop() == 0
+    assert any("cut off" in line for line in host.log)
