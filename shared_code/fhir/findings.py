@@ -17,7 +17,7 @@ class Findings:
     """Collects the faults of one validation.
 
     local   references to contained resources in the resource at hand, to be resolved when all of it was seen
-    nulls   nulls met in the primitive lists of the object at hand, to be held against their partner list
+    nulls   nulls met in lists: place of the object that has the list, name and index; to be held against a partner list
     conditional_references   whether 'Patient?identifier=…' may stand for a reference, as in a transaction
     """
 
@@ -26,7 +26,7 @@ class Findings:
     def __init__(self, conditional_references: bool) -> None:
         self.issues: list[Issue] = []
         self.local: list[tuple[str, Place]] = []
-        self.nulls: list[tuple[str, int]] = []
+        self.nulls: list[tuple[Place | None, str, int]] = []
         self.conditional_references = conditional_references
 
     def add(self, code: str, text: str, at: Place | None, *steps: Step) -> None:

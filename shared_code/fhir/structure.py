@@ -113,13 +113,14 @@ def _all_types() -> frozenset[str]:
 def _object_check(members: _Members, path: str) -> Check:
     checks = members.checks
     rules = rules_of(path)
+    extends_primitive = path == "Element"  # of which the value is elsewhere
 
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
         here = (parent, step)
         if type(value) is not dict:
             findings.add("structure", f"must be an object, not {kind_of(value)}", here)
             return
-        if len(value) < 2 and (not value or "id" in value):
+        if len(value) < 2 and (not value or ("id" in value and not extends_primitive)):
             findings.add("structure", "must not be empty; leave it out instead (ele-1)", here)
             return
         before = len(findings.issues)
@@ -141,12 +142,19 @@ def _object_check(members: _Members, path: str) -> Check:
 
 
 def _settle_nulls(value: dict[str, Any], here: Place, findings: Findings) -> None:
-    """A null in a list of primitives only fills a position whose extension is in the partner list."""
-    for name, index in findings.nulls:
-        partner = value.get(name[1:] if name[0] == "_" else f"_{name}")
-        if not isinstance(partner, list) or index >= len(partner) or partner[index] is None:
+    """A null in a list of primitives only fills a position for which there is something in the partner list."""
+    later = []
+    for null in findings.nulls:
+        parent, name, index = null
+        if parent is not here:
+            later.append(null)
+            continue
+        extends = name[0] == "_"
+        partner = value.get(name[1:] if extends else f"_{name}")
+        # of two nulls the one in the list of values is named
+        if not isinstance(partner, list) or index >= len(partner) or (partner[index] is None and not extends):
             findings.add("structure", "must not be null, since nothing else is given for it", here, name, index)
-    findings.nulls.clear()
+    findings.nulls = later
 
 
 def _add(members: _Members, name: str, element: dict[str, Any]) -> None:
@@ -205,13 +213,11 @@ def _list_check(check: Check, maximum: str, minimum: int) -> Check:
             findings.add("structure", "must not be an empty list; leave it out instead", here)
         if len(value) < minimum or (limit is not None and len(value) > limit):
             findings.add("structure", f"must have {minimum} to {maximum} entries", here)
-        nulls = []
         for index, item in enumerate(value):
             if item is None:
-                nulls.append((str(step), index))
+                findings.nulls.append((parent, str(step), index))
             else:
                 check(item, here, index, findings)
-        findings.nulls += nulls  # after the items: each settles its own
 
     return check_list
 
