@@ -7,8 +7,6 @@ metadata description = 'Event Grid tells a storage queue of every blob that has 
 param name string
 
 @description('Required. Name of the storage account, which holds the container, the queue and the dead letters.')
-@minLength(3)
-@maxLength(24)
 param storageAccountName string
 
 @description('Required. The container that is watched.')

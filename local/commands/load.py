@@ -88,5 +88,10 @@ def show(report: Report, console: Console, *, files: int) -> None:
     table.add_row("all", str(report.stored.total()))
     console.print(table)
     for failure in report.failures:
-        console.print(f"{failure.file}: {failure.where or 'the file'}: {failure.text}", markup=False, highlight=False)
+        console.print(
+            f"{failure.file}: {failure.where or 'the file'}: {failure.text}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(f"{len(report.failures)} failures" if report.failures else "no failures")

@@ -65,12 +65,16 @@ async def _job(client: httpx.AsyncClient, url: str, blob: str) -> dict[str, Any]
 
 
 def report_of(name: str, job: dict[str, Any]) -> Report:
-    """The counts and errors of a job record."""
+    """The counts and errors of a job record; an error names its line or its entry beside its text."""
     report = Report()
     report.stored.update(job.get("counts") or {})
-    report.failures += [
-        Failure(name, str(error.get("where", "")), str(error.get("text", error))) for error in job.get("errors") or []
-    ]
-    if job.get("status") == "failed" and not report.failures:
+    errors = job.get("errors") or []
+    for error in errors:
+        where = ", ".join(f"{kind} {number}" for kind, number in error.items() if kind != "text")
+        report.failures.append(Failure(name, where, str(error["text"])))
+    unlisted = int(job.get("errorCount") or 0) - len(errors)
+    if unlisted > 0:
+        report.failures.append(Failure(name, "", f"{unlisted} further errors that the job does not list"))
+    if job["status"] == "failed" and not report.failures:
         report.failures.append(Failure(name, "", "the job failed"))
     return report

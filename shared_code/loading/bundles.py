@@ -63,7 +63,7 @@ class BundleLoader:
         if bundle["type"] == "batch":
             return await self._batch(caller, entries, seed)
         require_distinct(entries)
-        await off_the_loop(len(entries), partial(validate_entries, entries))
+        await off_the_loop(len(entries), partial(validate, bundle))
         plan = Plan(entries, self._base_url)
         plan.raise_failures()
         for attempt in range(ATTEMPTS):
@@ -111,7 +111,7 @@ class BundleLoader:
         plan = Plan(entries, self._base_url)
         for entry in entries:
             try:
-                validate_entries([entry])
+                validate_entry(entry)
             except errors.Invalid as error:
                 plan.failures.setdefault(entry.index, error)
         conditions = [condition for condition in map(plan.create_condition, entries) if condition]
@@ -191,20 +191,19 @@ def _entry(result: Result, with_resources: bool) -> Resource:
     return entry | {"response": response}
 
 
-def validate_entries(entries: Sequence[Entry]) -> None:
-    """Raises Invalid with every fault of every resource, by its path in the bundle."""
-    faults: list[Issue] = []
-    for entry in entries:
-        try:
-            if entry.resource is not None:
-                validate(entry.resource)
-        except errors.Invalid as error:
-            for issue in error.issues:
-                inner = (issue.path or "").partition(".")[2]
-                path = f"{entry.path}.resource.{inner}" if inner else f"{entry.path}.resource"
-                faults.append(Issue(issue.code, issue.text, path))
-    if faults:
-        raise errors.Invalid(issues=faults)
+def validate_entry(entry: Entry) -> None:
+    """Raises Invalid with every fault of the entry's resource, by its path in the bundle."""
+    if entry.resource is None:
+        return
+    try:
+        validate(entry.resource, conditional_references=True)
+    except errors.Invalid as error:
+        raise errors.Invalid(issues=[_in_bundle(issue, entry) for issue in error.issues]) from error
+
+
+def _in_bundle(issue: Issue, entry: Entry) -> Issue:
+    _, dot, inner = (issue.path or "").partition(".")
+    return Issue(issue.code, issue.text, f"{entry.path}.resource{dot}{inner}")
 
 
 async def off_the_loop(size: int, work: Callable[[], None]) -> None:

@@ -32,8 +32,17 @@ class RunningServer:
 
     def _started(self, port: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.cosmos", "--port", port, "--data", self._data, "--end-with-parent"]
-            + self._options,
+            [
+                sys.executable,
+                "-m",
+                "local.cosmos",
+                "--port",
+                port,
+                "--data",
+                self._data,
+                *self._options,
+                "--end-with-parent",
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -105,8 +114,3 @@ def make_container(database: DatabaseProxy) -> MakeContainer:
 @pytest.fixture
 async def container(make_container: MakeContainer) -> ContainerProxy:
     return await make_container()
-
-
-async def rows(pages: Any) -> list[Any]:
-    """Everything that a query of the asynchronous client yields."""
-    return [row async for row in pages]
