@@ -1,4 +1,4 @@
-"""All official R4 examples through the JSON door and validation: counts, refusals with their reasons, time per resource.
+"""All official R4 examples through the JSON door and validation: counts, refusals with reasons, time per resource.
 
 `python -m bench.examples_validation`; ends with exit code 1 when an example is refused that is not known to be wrong,
 or when one does not come out of the door as it went in.
@@ -43,9 +43,8 @@ def main() -> int:
         print(f"  not as expected: {name}")
     small = [name for name in texts if len(texts[name]) < 20_000 and name not in refused]
     times = _times([texts[name] for name in small], [resources[name] for name in small])
-    print(
-        f"per resource of the {len(small)} below 20 kB ({sum(len(texts[n]) for n in small) / len(small):,.0f} bytes each)"
-    )
+    size = sum(len(texts[name]) for name in small) / len(small)
+    print(f"per resource of the {len(small)} below 20 kB ({size:,.0f} bytes each)")
     for step, seconds in times.items():
         print(f"  {step:<16}{seconds * 1e6:8.1f} µs {seconds / times['bare decoding']:6.2f} x")
     result = {

@@ -27,12 +27,9 @@ _ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 
-_MARKUP = re.compile(
-    r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>
-    |<(?P<end>/?)(?P<name>[\w:]+)(?P<rest>(?:[^<>"']|"[^"]*"|'[^']*')*)>
-    |<""",
-    re.DOTALL | re.VERBOSE,
-)
+_TAG = re.compile(r"""<(/?)([\w:]+)((?:[^<>"']|"[^"]*"|'[^']*')*)>""")
+_NO_CONTENT = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _ATTRIBUTE = re.compile(r"\s+([\w:\-]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _SCRIPT = re.compile(r"\s*(javascript|vbscript):", re.IGNORECASE)
 
@@ -54,35 +51,38 @@ def xhtml_fault(value: Any) -> str | None:
 
 def _has_content(text: str) -> bool:
     """Whether there is anything to see; raises ValueError with a sentence where the markup is wrong."""
+    if "<!" in text or "<?" in text:
+        text = _CDATA.sub(lambda match: match[1].replace("<", "&lt;"), _NO_CONTENT.sub("", text))
+    parts = _TAG.split(text)  # text, then slash, name, attributes and text in turn
+    shown = "".join(parts[::4])
+    if "<" in shown:
+        raise ValueError("must be well-formed XHTML: a '<' that begins no element is written &lt;")
     open_elements: list[str] = []
-    content = False
-    position = 0
-    for match in _MARKUP.finditer(text):
-        content = content or bool(text[position : match.start()].strip()) or match[0].startswith("<![CDATA[")
-        position = match.end()
-        name = match["name"]
-        if name is None:
-            if match[0] == "<":
-                raise ValueError("must be well-formed XHTML: a '<' that begins no element is written &lt;")
-        elif match["end"]:
+    closed = False
+    for slash, name, attributes in zip(parts[1::4], parts[2::4], parts[3::4], strict=True):
+        if closed:
+            raise ValueError("must be one <div> with nothing after it")
+        if slash:
             if not open_elements or open_elements.pop() != name:
                 raise ValueError(f"must be well-formed XHTML: </{name}> closes what is not open")
-            if not open_elements and text[position:].strip():
-                raise ValueError("must be one <div> with nothing after it")
         else:
-            _refuse_element(name, match["rest"])
-            content = content or name == "img"
-            if not match["rest"].endswith("/"):
+            _refuse_element(name, attributes)
+            if not attributes.endswith("/"):
                 open_elements.append(name)
+        closed = not open_elements
     if open_elements:
         raise ValueError(f"must be well-formed XHTML: <{open_elements[-1]}> is not closed")
-    return content
+    if parts[-1].strip():
+        raise ValueError("must be one <div> with nothing after it")
+    return bool(shown.strip()) or "img" in parts[2::4]
 
 
 def _refuse_element(name: str, rest: str) -> None:
     if name not in _ELEMENTS:
         raise ValueError(f"must not hold <{name}>; only basic formatting is allowed (txt-1)")
     body = rest.removesuffix("/")
+    if not body:
+        return
     for attribute, quoted in _ATTRIBUTE.findall(body):
         if attribute not in _ATTRIBUTES and not attribute.startswith("xmlns:"):
             raise ValueError(f"must not hold the attribute '{attribute}' of <{name}> (txt-1)")

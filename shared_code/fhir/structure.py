@@ -178,10 +178,10 @@ def _add(members: _Members, name: str, element: dict[str, Any]) -> None:
 
 
 def _value_check(kind: str, element: dict[str, Any], contained: bool) -> Check:
-    if kind in PRIMITIVES:
-        return _primitive_check(PRIMITIVES[kind], _codes(element.get("codes")))
-    if kind == "xhtml":
-        return _primitive_check(xhtml_fault, None)
+    if kind == "code" and "codes" in element:
+        return _code_check(_codes(element["codes"]))
+    if kind in PRIMITIVES or kind == "xhtml":
+        return _primitive_check(PRIMITIVES.get(kind, xhtml_fault))
     if kind == "Resource":
         return _check_contained_resource if contained else check_resource
     check = _check_of(kind.removeprefix("#"))
@@ -222,11 +222,23 @@ def _list_check(check: Check, maximum: str, minimum: int) -> Check:
     return check_list
 
 
-def _primitive_check(fault_of: FaultOf, codes: frozenset[str] | None) -> Check:
+def _primitive_check(fault_of: FaultOf) -> Check:
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
         if fault := fault_of(value):
             findings.add("value", fault, (parent, step))
-        elif codes is not None and value not in codes:
+
+    return check
+
+
+def _code_check(codes: frozenset[str]) -> Check:
+    fault_of = PRIMITIVES["code"]
+
+    def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        if type(value) is str and value in codes:
+            return
+        if fault := fault_of(value):
+            findings.add("value", fault, (parent, step))
+        else:
             findings.add("code-invalid", f"'{value}' is not one of the codes {_listed(codes)}", (parent, step))
 
     return check
@@ -249,9 +261,7 @@ def _concept_check(check: Check, value_set: str) -> Check:
 
 
 @cache
-def _codes(value_set: str | None) -> frozenset[str] | None:
-    if value_set is None:
-        return None
+def _codes(value_set: str) -> frozenset[str]:
     systems: dict[str, list[str]] = (definition(f"ValueSet/{value_set}") or {})["codes"]
     return frozenset(code for codes in systems.values() for code in codes)
 

@@ -414,6 +414,24 @@ def test_valid(resource: Resource) -> None:
             id="not closed",
         ),
         pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a</div><p></p>"}),
+            "Patient.text.div",
+            "nothing after it",
+            id="an element after the div",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a</div>b"}),
+            "Patient.text.div",
+            "nothing after it",
+            id="text after the div",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}<p>a"}),
+            "Patient.text.div",
+            "<p> is not closed",
+            id="cut off",
+        ),
+        pytest.param(
             patient(text={"status": "generated", "div": f"{DIV}a < b</div>"}), "Patient.text.div", "&lt;", id="a bare <"
         ),
         pytest.param(
