@@ -321,7 +321,10 @@ def container_alias(query: Query) -> str | None:
     """The first name in FROM, which is the container whatever it is called."""
     if not query.sources:
         return None
-    expression: Expression | None = query.sources[0].expression
+    first = query.sources[0]
+    if first.query is not None:
+        return container_alias(first.query)
+    expression: Expression | None = first.expression
     while isinstance(expression, Member):
         expression = expression.base
     return expression.name if isinstance(expression, Alias) else None

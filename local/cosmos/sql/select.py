@@ -186,6 +186,7 @@ def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int]
             root = None
             continue
         if root is not None:
+            _require_row_by_row(source)
             values = _source_values(compiler, source, {**names, root: 0})
             root = None
         else:
@@ -208,6 +209,19 @@ def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int]
     limit = _count(compiler, query.top if query.top is not None else query.limit)
     whole = _is_whole_item(query, names) and grouping is None
     return Select(query, sources, filters, project, order, grouping, _count(compiler, query.offset) or 0, limit, whole)
+
+
+def _require_row_by_row(source: Source) -> None:
+    """A subquery over the container itself is run item by item, so it can have nothing that looks at all of them."""
+    query = source.query
+    if query is None:
+        return
+    whole = query.distinct or query.order_by or query.group_by or query.top or query.limit or aggregate_calls(query)
+    if whole:
+        raise bad_request(
+            "This server does not support DISTINCT, ORDER BY, GROUP BY, TOP, LIMIT or aggregates in a subquery over the"
+            " container."
+        )
 
 
 def _source_values(compiler: Expressions, source: Source, names: Mapping[str, int]) -> Callable[[Environment], Any]:

@@ -114,3 +114,18 @@ def make_container(database: DatabaseProxy) -> MakeContainer:
 @pytest.fixture
 async def container(make_container: MakeContainer) -> ContainerProxy:
     return await make_container()
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., RunningServer]]:
+    """Starts servers of a test's own, and ends them with it."""
+    started: list[RunningServer] = []
+
+    def start(data: Path, options: list[str] | None = None) -> RunningServer:
+        started.append(RunningServer(data, options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()

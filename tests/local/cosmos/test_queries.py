@@ -89,6 +89,9 @@ async def people(container: ContainerProxy) -> ContainerProxy:
         ("SELECT VALUE x.name FROM root x WHERE x.id = '1'", ["Ada"]),
         ("select value C.name from C where C.id='1' -- names keep their case\n", ["Ada"]),
         ("SELECT VALUE 1", [1]),
+        ("SELECT VALUE s.n FROM (SELECT c.name AS n FROM c WHERE c.age = 36) AS s", ["Ada", "Bob"]),
+        ("SELECT VALUE t FROM c JOIN (SELECT VALUE u FROM u IN c.tags WHERE u != 'code') AS t", ["math"]),
+        ("SELECT VALUE n FROM c JOIN (SELECT VALUE COUNT(1) FROM u IN c.tags) AS n", [2, 1, 0, 0]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

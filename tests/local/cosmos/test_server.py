@@ -1,0 +1,266 @@
+"""The server as a process and as a web server: start, death, signatures, paths, protocol headers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from azure.cosmos import CosmosClient, PartitionKey
+from azure.cosmos.aio import CosmosClient as AsyncClient
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+
+from local.cosmos.signature import EMULATOR_KEY, signed_resource
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = "/dbs/raw/colls/c/docs"
+
+
+def signed(verb: str, path: str, headers: dict[str, str] | None = None, *, age_seconds: float = 0) -> dict[str, str]:
+    """The headers of a request as the client signs it."""
+    date = formatdate(time.time() - age_seconds, usegmt=True)
+    kind, link = signed_resource([part for part in path.strip("/").split("/") if part])
+    payload = f"{verb.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode()
+    signature = base64.b64encode(hmac.new(base64.b64decode(EMULATOR_KEY), payload, hashlib.sha256).digest()).decode()
+    return {
+        "authorization": quote(f"type=master&ver=1.0&sig={signature}", safe=""),
+        "x-ms-date": date,
+        "x-ms-version": "2020-07-15",
+        **(headers or {}),
+    }
+
+
+@pytest.fixture(scope="module")
+def http(cosmos_server: Any) -> Iterator[httpx.Client]:
+    with CosmosClient(cosmos_server.url, EMULATOR_KEY) as client:
+        client.create_database_if_not_exists("raw").create_container_if_not_exists("c", PartitionKey("/pk"))
+    with httpx.Client(base_url=cosmos_server.url) as opened:
+        yield opened
+
+
+def post(http: httpx.Client, body: object, **headers: str) -> httpx.Response:
+    sent = {
+        "x-ms-documentdb-partitionkey": '["p"]',
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return http.post(f"{DOCS}/", content=content, headers=signed("post", DOCS, sent))
+
+
+def test_a_request_without_signature_or_with_a_wrong_one_is_unauthorized(http: httpx.Client) -> None:
+    assert http.get("/").status_code == 401
+    headers = signed("get", "/dbs")
+    assert http.get("/dbs", headers=headers).status_code == 200
+    assert http.post("/dbs", headers=headers).status_code == 401
+    assert http.get("/dbs/raw", headers=headers).status_code == 401
+    assert (
+        http.get("/dbs", headers={**headers, "authorization": headers["authorization"][:-6] + "AAA%3D"}).status_code
+        == 401
+    )
+
+
+def test_a_date_of_long_ago_is_refused(http: httpx.Client) -> None:
+    assert http.get("/dbs", headers=signed("get", "/dbs", age_seconds=600)).status_code == 200
+    assert http.get("/dbs", headers=signed("get", "/dbs", age_seconds=1200)).status_code == 403
+
+
+def test_the_account_names_the_endpoint_by_which_it_was_called(http: httpx.Client) -> None:
+    answer = http.get("/", headers=signed("get", "/", {"host": "cosmos.example:1234"})).json()
+    assert answer["writableLocations"][0]["databaseAccountEndpoint"] == "http://cosmos.example:1234/"
+    assert answer["userConsistencyPolicy"] == {"defaultConsistencyLevel": "Session"}
+
+
+def test_an_item_of_another_key_than_the_header_says_is_refused(http: httpx.Client) -> None:
+    answer = post(http, {"id": "a", "pk": "q"})
+    assert (answer.status_code, answer.headers["x-ms-substatus"]) == (400, "1001")
+    assert answer.json()["message"].startswith("PartitionKey extracted from document doesn't match")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"nonsense",
+        b'{"id":"a","pk":"p","n":NaN}',
+        b'{"id":"a","pk":"p","n":1e400}',
+        b'{"id":"\xff"}',
+        b'{"id":"a","pk":"p","n":' + b"[" * 3000 + b"]" * 3000 + b"}",
+        b"[" * 200_000,
+    ],
+    ids=["empty", "cut off", "array", "no JSON", "NaN", "1e400", "no UTF-8", "deep", "endless"],
+)
+def test_a_body_that_is_no_item_is_refused(http: httpx.Client, body: bytes) -> None:
+    answer = post(http, body)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "BadRequest"
+
+
+@pytest.mark.parametrize("key", [None, "[", "{}", '"p"', '["p","q"]', "[[1]]", "[]"])
+def test_a_partition_key_header_that_names_no_key_is_refused(http: httpx.Client, key: str | None) -> None:
+    headers = signed("post", DOCS, {} if key is None else {"x-ms-documentdb-partitionkey": key})
+    assert http.post(f"{DOCS}/", content=b'{"id":"a","pk":"p"}', headers=headers).status_code == 400
+
+
+def test_query_answers_have_no_etag_since_the_client_takes_it_for_a_token(http: httpx.Client) -> None:
+    answer = post(http, {"query": "SELECT * FROM c"}, content_type="application/query+json")
+    assert answer.status_code == 200
+    assert "etag" not in answer.headers
+    assert answer.json()["_count"] == len(answer.json()["Documents"])
+
+
+def test_the_ranges_are_read_until_not_modified(http: httpx.Client) -> None:
+    path = "/dbs/raw/colls/c/pkranges"
+    first = http.get(path, headers=signed("get", path))
+    assert [one["id"] for one in first.json()["PartitionKeyRanges"]] == ["0", "1"]
+    again = http.get(path, headers=signed("get", path, {"If-None-Match": first.headers["etag"]}))
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_range_that_is_not_there_is_gone(http: httpx.Client) -> None:
+    headers = signed("get", DOCS, {"a-im": "Incremental Feed", "x-ms-documentdb-partitionkeyrangeid": "7"})
+    answer = http.get(f"{DOCS}/", headers=headers)
+    assert (answer.status_code, answer.headers["x-ms-substatus"]) == (410, "1002")
+
+
+def test_what_the_server_does_not_have_says_so(http: httpx.Client) -> None:
+    path = "/dbs/raw/colls/c/sprocs"
+    answer = http.post(path, headers=signed("post", path), content=b"{}")
+    assert answer.status_code == 400
+    assert "sprocs" in answer.json()["message"]
+    assert http.get("/elsewhere", headers=signed("get", "/elsewhere")).status_code == 404
+
+
+def test_number_text_is_sent_back_as_it_came(http: httpx.Client) -> None:
+    post(http, b'{"id":"digits", "pk":"p", "n":72.50, "_etag":"old", "_ts":1}', x_ms_documentdb_is_upsert="True")
+    path = f"{DOCS}/digits"
+    answer = http.get(path, headers=signed("get", path, {"x-ms-documentdb-partitionkey": '["p"]'}))
+    assert b'"n":72.50' in answer.content
+    assert answer.json()["_etag"] == answer.headers["etag"] != "old"
+
+
+def test_two_keys_of_the_client_are_told_apart(cosmos_server: Any) -> None:
+    other = base64.b64encode(b"another key of sixty-four bytes or less").decode()
+    with pytest.raises(CosmosHttpResponseError) as raised:
+        CosmosClient(cosmos_server.url, other)
+    assert raised.value.status_code == 401
+
+
+async def test_what_was_acknowledged_survives_a_kill_under_load(start_server: Any, tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    acknowledged: set[str] = set()
+    enough = asyncio.Event()
+    async with AsyncClient(server.url, EMULATOR_KEY, retry_total=0) as client:
+        database = await client.create_database("db")
+        container = await database.create_container("c", PartitionKey("/pk"))
+        rid = (await container.read())["_rid"]
+
+        async def load(worker: int) -> None:
+            for number in range(10_000):
+                batch = [("create", ({"id": f"{worker}-{number}-{part}", "pk": "p"},)) for part in range(10)]
+                await container.execute_item_batch(batch, "p")
+                acknowledged.add(f"{worker}-{number}")
+                if len(acknowledged) >= 60:
+                    enough.set()
+
+        loads = [asyncio.create_task(load(worker)) for worker in range(3)]
+        await asyncio.wait_for(enough.wait(), 20)
+        server.kill()
+        for ended in await asyncio.gather(*loads, return_exceptions=True):
+            assert isinstance(ended, Exception)
+    server.restart()
+    async with AsyncClient(server.url, EMULATOR_KEY) as client:
+        container = client.get_database_client("db").get_container_client("c")
+        assert (await container.read())["_rid"] == rid
+        kept = [item["id"] async for item in container.query_items("SELECT c.id FROM c", partition_key="p")]
+        batches = {name.rpartition("-")[0] for name in kept}
+        assert acknowledged <= batches
+        assert len(kept) == 10 * len(batches)
+        before = [item["_lsn"] async for item in container.query_items_change_feed(start_time="Beginning")]
+        await container.create_item({"id": "after", "pk": "p"})
+        after = [item["_lsn"] async for item in container.query_items_change_feed(start_time="Beginning")]
+        assert after[-1] > max(before)
+
+
+def test_the_log_goes_on_after_the_latest_item_was_deleted_and_the_server_restarted(
+    start_server: Any, tmp_path: Path
+) -> None:
+    server = start_server(tmp_path)
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.create_database("db").create_container("c", PartitionKey("/pk"))
+        first = container.create_item({"id": "a", "pk": "p"})
+        container.delete_item("a", "p")
+    assert server.stop() == 0
+    server.restart()
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.get_database_client("db").get_container_client("c")
+        with pytest.raises(CosmosResourceNotFoundError):
+            container.read_item("a", "p")
+        second = container.create_item({"id": "a", "pk": "p"})
+        assert second["_rid"] != first["_rid"]
+        assert [item["_lsn"] for item in container.query_items_change_feed(start_time="Beginning")] == [3]
+
+
+def test_containers_of_a_file_are_made_once_and_brought_up_to_date(start_server: Any, tmp_path: Path) -> None:
+    described = {"name": "records", "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2}}
+    file = tmp_path / "containers.json"
+    file.write_text(json.dumps({"containers": [described]}))
+    server = start_server(tmp_path / "data", ["--containers", str(file), "--database", "portal"])
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.get_database_client("portal").get_container_client("records")
+        container.create_item({"id": "a", "pk": "p"})
+        rid = container.read()["_rid"]
+    server.stop()
+    other = {"name": "jobs", "partitionKey": {"paths": ["/id"], "kind": "Hash", "version": 2}, "defaultTtl": -1}
+    file.write_text(json.dumps({"containers": [{**described, "defaultTtl": -1}, other]}))
+    server.restart()
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        database = client.get_database_client("portal")
+        properties = database.get_container_client("records").read()
+        assert (properties["_rid"], properties["defaultTtl"]) == (rid, -1)
+        assert database.get_container_client("records").read_item("a", "p")["id"] == "a"
+        assert database.get_container_client("jobs").read()["defaultTtl"] == -1
+
+
+def test_the_product_s_own_containers_can_be_made(start_server: Any, tmp_path: Path) -> None:
+    file = ROOT / "infra" / "containers.json"
+    server = start_server(tmp_path, ["--containers", str(file)])
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        names = {one["id"] for one in client.get_database_client("portal").list_containers()}
+    assert names == {one["name"] for one in json.loads(file.read_text())["containers"]}
+
+
+def test_a_port_in_use_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, "-m", "local.cosmos", "--port", port, "--data", tmp_path],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"The port {port} cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_server_ends_when_standard_input_closes(start_server: Any, tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    server.process.stdin.close()
+    assert server.process.wait(10) == 0
