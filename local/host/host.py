@@ -72,6 +72,7 @@ class Host:
         self.functions = read_index(await self._worker.load(self._app), self._environ, self._config.route_prefix)
         keys = Keys(self._environ, enforced=self._auth)
         self._warn(keys)
+        self._require_output_connections()
         runners: dict[str, RunNow] = {}
         listeners = Listeners(self._listeners(runners))
         admin = Admin(self.functions, keys, self._host_id, self._address)
@@ -154,6 +155,12 @@ class Host:
             self._config.queues,
             float(self._environ.get(QUEUE_INVISIBLE_SETTING) or INVISIBLE_SECONDS),
         )
+
+    def _require_output_connections(self) -> None:
+        """Refuse at the start what would otherwise fail at the first message."""
+        for function in self.functions:
+            for output in function.outputs:
+                self._connections.queue(output.connection, output.queue, f"function '{function.name}'")
 
     def _warn(self, keys: Keys) -> None:
         for function in self.functions:

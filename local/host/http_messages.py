@@ -100,12 +100,13 @@ def answer_of(value: TypedData | None) -> Answer:
 
 
 def _whole_answer(http: Message) -> Answer:
+    # ASCII, or an error: Azure's server sends no other header either.
     headers = [
-        (name.lower().encode("latin-1"), str(value).encode("latin-1", "replace"))
+        (name.lower().encode("ascii"), str(value).encode("ascii"))
         for name, value in http.headers.items()
         if name.lower() not in NOT_PASSED_ON
     ]
-    headers += [(b"set-cookie", cookie_text(cookie).encode("latin-1")) for cookie in http.cookies or ()]
+    headers += [(b"set-cookie", cookie_text(cookie).encode("ascii")) for cookie in http.cookies or ()]
     status = int(http.status_code)
     if not 100 <= status <= 599:
         raise ValueError(f"{status} is no HTTP status")

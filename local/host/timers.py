@@ -105,6 +105,7 @@ class TimerListener:
         self._status: ScheduleStatus | None = None
         self._wake = asyncio.Event()
         self._stopping = False
+        self._starting = True  # until the first run of this host: `run_on_startup` means that one only
 
     @property
     def needs_storage(self) -> bool:
@@ -136,6 +137,7 @@ class TimerListener:
             await self._keep_time()
         finally:
             renewal.cancel()
+            await asyncio.wait([renewal])
             await lock.release()
             if not self._stopping:
                 self._wake.clear()
@@ -148,7 +150,8 @@ class TimerListener:
             self._status, past_due = status_at_start(stored, self.schedule, now)
             if self._status != stored:
                 await self._status_blob.write(self._status)
-        if past_due or self._trigger.run_on_startup:
+        starting, self._starting = self._starting, False
+        if past_due or (starting and self._trigger.run_on_startup):
             await self._fire(now, past_due=past_due)
         due = self.schedule.after(self._now())
         while not await self._waited_until(due):
@@ -186,8 +189,9 @@ class TimerListener:
         metadata = {"TimerTrigger": TypedData(string=reason)}
         policy, attempt = self._function.retry, 0
         most = policy.max_retry_count if policy else 0
+        failure: Message | None = None
         while True:
-            retry = Message(retry_count=attempt, max_retry_count=most, exception=None)
+            retry = Message(retry_count=attempt, max_retry_count=most, exception=failure)
             result = await self._invocations.run(
                 self._function, parameter, metadata=metadata, reason=reason, retry=retry
             )
@@ -196,6 +200,7 @@ class TimerListener:
             if await paused(self._wake, retry_delay_seconds(policy, attempt)):
                 return
             attempt += 1
+            failure = Message(source="", stack_trace="", message=result.error)
 
 
 def retry_delay_seconds(policy: Message, attempt: int) -> float:

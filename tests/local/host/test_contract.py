@@ -103,7 +103,7 @@ def test_a_body_in_chunks_does_not_arrive(contract: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["body"]) == (200, "")
 
 
-@pytest.mark.parametrize("path", ["fails", "exits", "exits-in-thread", "nothing"])
+@pytest.mark.parametrize("path", ["fails", "exits", "exits-in-thread", "nothing", "header/é"])
 def test_a_function_that_fails_is_an_empty_500(contract: httpx.Client, path: str) -> None:
     answer = contract.get(f"/api/{path}")
     assert (answer.status_code, answer.content) == (500, b"")

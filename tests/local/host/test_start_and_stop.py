@@ -82,6 +82,15 @@ async def work(m: func.QueueMessage) -> None: ...
     assert "set the app setting Nowhere (or AzureWebJobsNowhere)" in said
 
 
+def test_an_output_without_a_connection_is_refused(tmp_path: Path) -> None:
+    code = """
+@app.timer_trigger(schedule="* * * * * *", arg_name="t")
+@app.queue_output(arg_name="out", queue_name="out", connection="No")
+async def tick(t: func.TimerRequest, out: func.Out[str]) -> None: ...
+"""
+    assert "set the app setting No (or AzureWebJobsNo)" in refusal(write_app(tmp_path, ANONYMOUS + code))
+
+
 def test_a_monitored_timer_without_storage_does_not_run_and_the_host_says_so(
     tmp_path: Path, start_host: StartHost
 ) -> None:

@@ -97,6 +97,11 @@ async def nothing(req: func.HttpRequest):  # type: ignore[no-untyped-def]
     return None
 
 
+@app.route(route="header/{value}", methods=["GET"])
+async def header(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("x", headers={"X-Own": req.route_params["value"]})
+
+
 @app.route(route="text/{kind}", methods=["GET"])
 async def text(req: func.HttpRequest) -> str:
     return {
