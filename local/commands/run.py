@@ -17,6 +17,12 @@ from local.state_files import write_whole
 
 HEART_RATE = "http://loinc.org%7C8867-4"
 
+ABOUT = {
+    **{person.id: f"{person.given} {person.family}, {person.email}" for person in PEOPLE},
+    PRACTITIONER: "cares for all of them",
+    SYSTEM_CLIENT: "may do everything",
+}
+
 
 def run(given: argparse.Namespace) -> int:
     """Run until Ctrl-C."""
@@ -32,7 +38,7 @@ def invitation(supervisor: Supervisor) -> str:
     """Who is there, a token for each, lines to paste, and pages to look at; the last line says that all is ready."""
     folder, addresses = supervisor.folder, supervisor.addresses
     tokens_of = _tokens(folder)
-    who = [f"  {name}\n    {token}" for name, token in tokens_of.items()]
+    who = [f"  {name} ({ABOUT[name]})\n    {token}" for name, token in tokens_of.items()]
     first = PEOPLE[0].id
     fhir = f"{addresses.app}/api/fhir"
     lines = [

@@ -18,7 +18,7 @@ def ensure_azurite(root: Path, tools: Path) -> None:
     """Azurite under `tools`, installed with npm if it is not there in the pinned version."""
     pins = root / "local" / "azurite"
     version = json.loads((pins / "package.json").read_text(encoding="utf-8"))["dependencies"]["azurite"]
-    if installed_version(tools) == version:
+    if installed_version(tools) == version and shutil.which("node"):
         return
     require_node()
     npm = shutil.which("npm")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -15,8 +14,7 @@ REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 
 def environment_python(root: Path) -> Path:
     """Where the Python of the project's environment is."""
-    venv = root / ".venv"
-    return venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
+    return root / ".venv" / "bin" / "python"
 
 
 def ensure_environment(root: Path) -> Path:

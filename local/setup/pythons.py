@@ -32,9 +32,6 @@ def _candidates() -> list[str]:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     versions = sorted((pyenv / "versions").glob("{}.{}*".format(*WANTED)), reverse=True)
     found += [str(version / "bin" / "python") for version in versions]
-    if os.name == "nt":
-        local = Path(os.environ.get("LOCALAPPDATA", "")) / "Programs" / "Python"
-        found.append(str(local / "Python{}{}".format(*WANTED) / "python.exe"))
     return found
 
 
@@ -72,14 +69,12 @@ def _through_uv(tools: Path) -> str:
 def _own_uv(tools: Path) -> str:
     """uv in an environment of its own: it is one wheel, and nothing else of the machine is touched."""
     home = tools / "uv"
-    scripts = home / ("Scripts" if os.name == "nt" else "bin")
-    uv = scripts / ("uv.exe" if os.name == "nt" else "uv")
+    uv = home / "bin" / "uv"
     if uv.exists():
         return str(uv)
     try:
         run_with_progress("Making an environment for uv", [sys.executable, "-m", "venv", "--clear", str(home)])
-        python = scripts / ("python.exe" if os.name == "nt" else "python")
-        run_with_progress("Installing uv", [str(python), "-m", "pip", "install", f"uv=={UV_VERSION}"])
+        run_with_progress("Installing uv", [str(home / "bin" / "pip"), "install", f"uv=={UV_VERSION}"])
     except SetupError as error:
         raise SetupError(f"{error}\n{WHERE}") from None
     return str(uv)

@@ -77,8 +77,9 @@ def test_an_old_node_is_named_with_its_version(tmp_path, monkeypatch):
         require_node()
 
 
-def test_azurite_that_is_installed_in_the_pinned_version_is_left_alone(monkeypatch):
-    monkeypatch.setenv("PATH", "")
+def test_azurite_that_is_installed_in_the_pinned_version_is_left_alone(tmp_path, monkeypatch):
+    program(tmp_path, "node", "echo v20.0.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
     tools = ROOT / ".local" / "tools"
     pinned = json.loads((ROOT / "local" / "azurite" / "package.json").read_text())["dependencies"]["azurite"]
     assert installed_version(tools) == pinned
