@@ -7,7 +7,7 @@ import shlex
 
 from local.commands.sample import load_sample
 from local.commands.token import token_of
-from local.samples import PEOPLE, PRACTITIONER
+from local.samples.people import PEOPLE, PRACTITIONER
 from local.services import tokens
 from local.services.kept_secrets import SYSTEM_CLIENT
 from local.stack.folder import StackFolder

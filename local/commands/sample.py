@@ -8,12 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from local.commands.load import load_and_show
 from local.commands.token import token_of
-from local.loading.loader import Target
-from local.loading.report import Report
-from local.loading.sources import Source
-from local.samples import bundles
 from local.services import tokens
 from local.services.kept_secrets import SYSTEM_CLIENT
 from local.stack.app_settings import storage_connection
@@ -22,17 +17,22 @@ from local.stack.supervisor import Supervisor
 from local.state_files import create_once, write_whole
 
 
-async def load_sample(supervisor: Supervisor) -> Report | None:
-    """Load the sample people unless that was done before; what came of it."""
+async def load_sample(supervisor: Supervisor) -> None:
+    """Load the sample people unless that was done before."""
     folder = supervisor.folder
     began = json.dumps({"now": datetime.now(UTC).isoformat(), "loaded": False})
     # A load that was interrupted goes on with the same moment, and so with the same resources.
     state = json.loads(create_once(folder.sample, began))
     if state["loaded"]:
-        return None
-    sources = [
-        Source(f"{name}.json", _opens(bundle)) for name, bundle in bundles(datetime.fromisoformat(state["now"])).items()
-    ]
+        return
+    # Not at the top: they take a second to import, and only the first start needs them.
+    from local.commands.load import load_and_show
+    from local.loading.loader import Target
+    from local.loading.sources import Source
+    from local.samples.histories import bundles
+
+    made = bundles(datetime.fromisoformat(state["now"]))
+    sources = [Source(f"{name}.json", _opens(bundle)) for name, bundle in made.items()]
     addresses = supervisor.addresses
     target = Target(
         url=addresses.app,
@@ -44,7 +44,6 @@ async def load_sample(supervisor: Supervisor) -> Report | None:
         say(f"sample {failure.file}: {failure.where} {failure.text}")
     if not report.failures:
         write_whole(folder.sample, json.dumps({**state, "loaded": True}))
-    return report
 
 
 def _opens(bundle: dict[str, Any]) -> Callable[[], IO[bytes]]:

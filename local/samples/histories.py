@@ -10,13 +10,21 @@ from typing import Any
 from carebundle import generate_bundle, generate_history, to_json
 
 from local.samples import additions
-from local.samples.people import ORGANIZATION, PRACTITIONER, Person, transaction
+from local.samples.people import CARE_GIVERS, ORGANIZATION, PEOPLE, PRACTITIONER, Person, transaction
 from shared_code.records.locating import partition_key, server_id
 
 Resource = dict[str, Any]
 VISITS = 6
 # The time-ordered part of an id needs a moment; one for all keeps the ids the same for ever.
 MOMENT_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+def bundles(now: datetime) -> dict[str, dict[str, Any]]:
+    """Name → transaction bundle of PUTs, the care givers' first, then one per person.
+
+    now  UTC; only the Appointment of tomorrow depends on it
+    """
+    return {"practitioners": CARE_GIVERS, **{person.id: history(person, now) for person in PEOPLE}}
 
 
 def history(person: Person, now: datetime) -> dict[str, Any]:

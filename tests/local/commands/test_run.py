@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.samples import PEOPLE
+from local.samples.people import PEOPLE
 from local.stack.ports import command_of, free_ports
 
 ROOT = Path(__file__).resolve().parents[3]

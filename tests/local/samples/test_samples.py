@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.samples import PEOPLE, bundles
 from local.samples.additions import appointment_start
+from local.samples.histories import bundles
+from local.samples.people import PEOPLE
 from shared_code.fhir import validate
 from shared_code.records.locating import partition_key, partition_of_id
 
