@@ -25,7 +25,7 @@ from local.host.lateness import watch_lateness
 from local.host.listeners import Listener, Listeners
 from local.host.locks import CONTAINER
 from local.host.queues import INVISIBLE_SECONDS, QueueListener
-from local.host.settings import HostConfig, LocalSettings
+from local.host.settings import HostConfig, LocalSettings, number_setting
 from local.host.storage import HOST_STORAGE, Connections
 from local.host.timers import TimerListener
 from local.host.worker import Worker
@@ -103,7 +103,7 @@ class Host:
 
     def _http_side(self, keys: Keys, admin: Admin) -> HttpSide:
         config = self._config
-        most = int(self._environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or LARGEST_BODY_BYTES)
+        most = number_setting(self._environ, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", LARGEST_BODY_BYTES)
         return HttpSide(
             self.functions,
             self._invocations,
@@ -129,7 +129,7 @@ class Host:
                     self._config.lock_period_seconds,
                     self._config.lock_recovery_seconds,
                 )
-                if storage is None and timer.needs_storage:
+                if storage is None and timer.is_monitored:
                     log.error(
                         "the timer '%s' does not run: its status needs storage, set AzureWebJobs%s",
                         function.name,
@@ -153,7 +153,7 @@ class Host:
             self._connections.queue(trigger.connection, trigger.queue, used_by),
             self._connections.queue(trigger.connection, f"{trigger.queue}-poison", used_by),
             self._config.queues,
-            float(self._environ.get(QUEUE_INVISIBLE_SETTING) or INVISIBLE_SECONDS),
+            number_setting(self._environ, QUEUE_INVISIBLE_SETTING, INVISIBLE_SECONDS),
         )
 
     def _require_output_connections(self) -> None:

@@ -27,6 +27,7 @@ from local.host.invocations import Invocations
 from local.host.keys import Keys
 from local.host.settings import HostConfig
 from local.host.shapes import Message, ParameterBinding, TypedData
+from local.host.worker import Occasion
 
 LONGEST_URL, LONGEST_QUERY = 8192, 4096
 FRONT_END_SECONDS = 230
@@ -206,15 +207,17 @@ class HttpSide:
         result = await self._invocations.run(
             function,
             ParameterBinding(function.parameter, TypedData(http=http)),
-            reason="This function was called over HTTP.",
-            trace_parent=headers.get("traceparent"),
-            trace_state=headers.get("tracestate", ""),
+            Occasion(
+                "This function was called over HTTP.",
+                trace_parent=headers.get("traceparent"),
+                trace_state=headers.get("tracestate", ""),
+            ),
         )
         if not result.succeeded:
             return empty(500)
         try:
             return answer_of(result.return_value)
-        except (ValueError, TypeError, AttributeError, UnicodeError) as fault:
+        except (ValueError, TypeError, AttributeError) as fault:
             log.error("the answer of function '%s' cannot be sent: %s", function.name, fault)
             return empty(500)
 
@@ -256,7 +259,7 @@ async def _body(receive: Receive, headers: Mapping[str, str], most: int) -> byte
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _send(send: Send, answer: Answer, added: Headers = []) -> None:  # noqa: B006 - never changed
+async def _send(send: Send, answer: Answer, added: Sequence[tuple[bytes, bytes]] = ()) -> None:
     headers = [*answer.headers, *added]
     if answer.status not in WITHOUT_LENGTH:
         headers.append((b"content-length", str(len(answer.body)).encode()))

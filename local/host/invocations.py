@@ -13,7 +13,7 @@ from local.host.encoding import encoded
 from local.host.index import Function, QueueOutput
 from local.host.shapes import ParameterBinding, TypedData
 from local.host.storage import Connections
-from local.host.worker import Result, Worker
+from local.host.worker import Occasion, Result, Worker
 
 
 class Invocations:
@@ -25,9 +25,9 @@ class Invocations:
     def __init__(self, worker: Worker, connections: Connections, *, base64: bool) -> None:
         self._worker, self._connections, self._base64 = worker, connections, base64
 
-    async def run(self, function: Function, parameter: ParameterBinding, **rest: Any) -> Result:
-        """Run `function`; it has failed too where what it gave cannot be written. `rest` goes to `Worker.invoke`."""
-        result = await self._worker.invoke(function.metadata, parameter, **rest)
+    async def run(self, function: Function, parameter: ParameterBinding, occasion: Occasion) -> Result:
+        """Run `function`; it has failed too where what it gave cannot be written."""
+        result = await self._worker.invoke(function.metadata, parameter, occasion)
         if not function.outputs or not result.succeeded:
             return result
         for output in function.outputs:

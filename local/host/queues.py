@@ -19,6 +19,7 @@ from local.host.invocations import Invocations, send
 from local.host.listeners import paused
 from local.host.settings import QueueOptions
 from local.host.shapes import ParameterBinding, TypedData
+from local.host.worker import BY_HAND, Occasion
 
 INVISIBLE_SECONDS = 600
 SHORTEST_POLL_SECONDS = 0.1
@@ -58,7 +59,7 @@ class QueueListener:
                 for message in messages:
                     task = asyncio.create_task(self._handle(message))
                     self._running.add(task)
-                    task.add_done_callback(self._running.discard)
+                    task.add_done_callback(self._ended)
                 while len(self._running) > self._options.new_batch_threshold and not self._stopping.is_set():
                     await self._one_ended()
                 if messages:
@@ -72,6 +73,11 @@ class QueueListener:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
             raise
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (fault := task.exception()):
+            log.error("a message of '%s' is not settled", self._trigger.queue, exc_info=fault)
 
     async def _one_ended(self) -> None:
         stopping = asyncio.create_task(self._stopping.wait())
@@ -107,7 +113,7 @@ class QueueListener:
             updating = asyncio.Lock()
             renewal = asyncio.create_task(self._stay_hidden(message, updating))
             try:
-                succeeded = await self._run(data, self._facts(message, data))
+                succeeded = await self._run(data, self._occasion(message, data))
             except asyncio.CancelledError:
                 renewal.cancel()
                 await self._give_back(message, 0)
@@ -126,7 +132,7 @@ class QueueListener:
     async def run_now(self, content: str) -> None:
         """A run that somebody asked for, with `content` as the message's body."""
         data = TypedData(bytes=content.encode()) if self._trigger.binary else TypedData(string=content)
-        await self._run(data, {"QueueTrigger": TypedData(string=content)})
+        await self._run(data, Occasion(BY_HAND, {"QueueTrigger": TypedData(string=content)}))
 
     def _data(self, content: str) -> TypedData | None:
         body = decoded(content) if self._options.base64 else content.encode()
@@ -137,15 +143,13 @@ class QueueListener:
         except UnicodeDecodeError:
             return None
 
-    async def _run(self, data: TypedData, metadata: dict[str, TypedData]) -> bool:
-        reason = f"New queue message detected on '{self._trigger.queue}'."
+    async def _run(self, data: TypedData, occasion: Occasion) -> bool:
         parameter = ParameterBinding(self._function.parameter, data)
-        result = await self._invocations.run(self._function, parameter, metadata=metadata, reason=reason)
-        return result.succeeded
+        return (await self._invocations.run(self._function, parameter, occasion)).succeeded
 
-    def _facts(self, message: QueueMessage, data: TypedData) -> dict[str, TypedData]:
+    def _occasion(self, message: QueueMessage, data: TypedData) -> Occasion:
         text = data.value if data.kind == "string" else data.value.decode(errors="replace")
-        return {
+        facts = {
             "Id": TypedData(string=message.id),
             "PopReceipt": TypedData(string=message.pop_receipt),
             "QueueTrigger": TypedData(string=text),
@@ -154,6 +158,7 @@ class QueueListener:
             "InsertionTime": _time(message.inserted_on),
             "NextVisibleTime": _time(message.next_visible_on),
         }
+        return Occasion(f"New queue message detected on '{self._trigger.queue}'.", facts)
 
     async def _stay_hidden(self, message: QueueMessage, updating: asyncio.Lock) -> None:
         """Renew the message's invisibility for as long as its function runs; each renewal has a new receipt."""

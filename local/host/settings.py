@@ -87,6 +87,7 @@ def read_host_config(file: Path, environ: Mapping[str, str], cores: int) -> Host
         _section(tree, *path) for path in (("extensions", "http"), ("extensions", "queues"), ("singleton",))
     )
     levels = {str(name): str(level) for name, level in _section(tree, "logging", "logLevel").items()}
+    levels = {name.lower() if name.lower() == "default" else name: level for name, level in levels.items()}
     for category, level in levels.items():
         if level.lower() not in LOG_LEVELS:
             raise StartError(f"{file}: the log level of {category} must be Trace to Critical or None, not {level!r}")
@@ -126,6 +127,14 @@ def resolve_names(text: str, environ: Mapping[str, str], where: str) -> str:
         raise StartError(f"{where} uses %{match[1]}%, but there is no app setting {match[1]}: set it")
 
     return re.sub("%([^%]+)%", setting, text)
+
+
+def number_setting(environ: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number above 0 from the app setting `name`; StartError for anything else."""
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) == 0:
+        raise StartError(f"app setting {name} must be a whole number above 0, not {text!r}")
+    return int(text)
 
 
 def is_disabled(function: str, environ: Mapping[str, str]) -> bool:

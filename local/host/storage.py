@@ -10,6 +10,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.errors import StartError
 
+ADDRESS = ("https://", "http://")  # what is not an address is a connection string
 HOST_STORAGE = "Storage"  # the connection that a binding without one means: app setting AzureWebJobsStorage
 # The well-known account of the storage emulators, which everybody may know.
 EMULATOR = "UseDevelopmentStorage=true"
@@ -37,7 +38,7 @@ class Connections:
         """A blob container of the host's own storage."""
         if HOST_STORAGE not in self._blobs:
             account = self._found(HOST_STORAGE, "blob", "the host")
-            if "=" in account:
+            if not account.startswith(ADDRESS):
                 client = BlobServiceClient.from_connection_string(account, retry_policy=_retry())
             else:
                 client = BlobServiceClient(account, credential=self._credential(HOST_STORAGE), retry_policy=_retry())
@@ -52,7 +53,7 @@ class Connections:
         connection = connection or HOST_STORAGE
         if connection not in self._queues:
             account = self._found(connection, "queue", used_by)
-            if "=" in account:
+            if not account.startswith(ADDRESS):
                 client = QueueServiceClient.from_connection_string(account, retry_policy=_retry())
             else:
                 client = QueueServiceClient(account, credential=self._credential(connection), retry_policy=_retry())

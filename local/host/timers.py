@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
@@ -18,6 +18,7 @@ from local.host.listeners import paused
 from local.host.locks import ListenerLock
 from local.host.schedule import Schedule, parse_schedule
 from local.host.shapes import Message, ParameterBinding, TypedData
+from local.host.worker import BY_HAND, Occasion
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 STORAGE_RETRY_SECONDS = 5
@@ -98,19 +99,15 @@ class TimerListener:
         assert isinstance(function.trigger, TimerTrigger)
         self._function, self._trigger, self._invocations, self._now = function, function.trigger, invocations, now
         self.schedule = parse_schedule(self._trigger.schedule, f"function '{function.name}'")
-        monitored = self._trigger.use_monitor and not self.schedule.is_within_minutes(now())
-        self._status_blob = StatusBlob(storage, host_id, function.name) if storage and monitored else None
+        # Whether its status is to be kept, for which storage is needed.
+        self.is_monitored = self._trigger.use_monitor and not self.schedule.is_within_minutes(now())
+        self._status_blob = StatusBlob(storage, host_id, function.name) if storage and self.is_monitored else None
         self._lock = ListenerLock(storage, host_id, function.name, lock_period_seconds) if storage else None
         self._lock_recovery_seconds = lock_recovery_seconds
         self._status: ScheduleStatus | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._starting = True  # until the first run of this host: `run_on_startup` means that one only
-
-    @property
-    def needs_storage(self) -> bool:
-        """Whether its status is to be kept, and so needs the host's storage."""
-        return self._trigger.use_monitor and not self.schedule.is_within_minutes(self._now())
 
     def stop(self) -> None:
         self._stopping = True
@@ -177,7 +174,7 @@ class TimerListener:
 
     async def run_now(self, _input: str) -> None:
         """A run that somebody asked for: its schedule and status are as before."""
-        await self._invoke(self._status, False, "This function was programmatically called via the host APIs.")
+        await self._invoke(self._status, False, BY_HAND)
 
     async def _invoke(self, status: ScheduleStatus | None, past_due: bool, reason: str) -> None:
         facts = {
@@ -186,15 +183,13 @@ class TimerListener:
             "IsPastDue": past_due,
         }
         parameter = ParameterBinding(self._function.parameter, TypedData(json=json.dumps(facts)))
-        metadata = {"TimerTrigger": TypedData(string=reason)}
+        occasion = Occasion(reason, {"TimerTrigger": TypedData(string=reason)})
         policy, attempt = self._function.retry, 0
         most = policy.max_retry_count if policy else 0
         failure: Message | None = None
         while True:
             retry = Message(retry_count=attempt, max_retry_count=most, exception=failure)
-            result = await self._invocations.run(
-                self._function, parameter, metadata=metadata, reason=reason, retry=retry
-            )
+            result = await self._invocations.run(self._function, parameter, replace(occasion, retry=retry))
             if result.succeeded or not policy or (most >= 0 and attempt >= most):
                 return
             if await paused(self._wake, retry_delay_seconds(policy, attempt)):

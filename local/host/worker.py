@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import azure_functions_runtime as library
@@ -19,8 +20,20 @@ import azure_functions_runtime as library
 from local.host.errors import StartError
 from local.host.shapes import PROTOCOL, Message, ParameterBinding, RpcFunctionMetadata, StatusResult, TypedData
 
+BY_HAND = "This function was programmatically called via the host APIs."
 NO_RETRY = Message(retry_count=0, max_retry_count=0, exception=None)
 log = logging.getLogger("Host.General")
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a function is called, and what it is told beside its parameter."""
+
+    reason: str
+    metadata: Mapping[str, TypedData] = field(default_factory=dict)
+    trace_parent: str | None = None
+    trace_state: str = ""
+    retry: Message = field(default_factory=lambda: NO_RETRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,8 @@ class Worker:
 
     async def load(self, app: Path) -> list[RpcFunctionMetadata]:
         """Import the app in `app` and give its index. Raises StartError with the library's text where it cannot."""
-        if not (app / (script := os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py"))).is_file():
+        script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
+        if not (app / script).is_file():
             raise StartError(f"{app} has no {script}: name the folder of a function app with --app")
         library.start_threadpool_executor()
         init = Message(capabilities={}, function_app_directory=str(app))
@@ -67,26 +81,18 @@ class Worker:
             raise StartError(f"{app / script} declares no function: decorate at least one")
         return functions
 
-    async def invoke(
-        self,
-        function: RpcFunctionMetadata,
-        parameter: ParameterBinding,
-        *,
-        metadata: Mapping[str, TypedData] | None = None,
-        reason: str = "This function was programmatically called via the host APIs.",
-        trace_parent: str | None = None,
-        trace_state: str = "",
-        retry: Message = NO_RETRY,
-    ) -> Result:
+    async def invoke(self, function: RpcFunctionMetadata, parameter: ParameterBinding, occasion: Occasion) -> Result:
         """Run `function` once in the current task and say how it ended; only cancelling the task raises."""
         invocation_id = str(uuid.uuid4())
         request = Message(
             invocation_id=invocation_id,
             function_id=function.function_id,
             input_data=(parameter,),
-            trigger_metadata=metadata or {},
-            trace_context=Message(trace_parent=child_of(trace_parent), trace_state=trace_state, attributes={}),
-            retry_context=retry,
+            trigger_metadata=occasion.metadata,
+            trace_context=Message(
+                trace_parent=child_of(occasion.trace_parent), trace_state=occasion.trace_state, attributes={}
+            ),
+            retry_context=occasion.retry,
         )
         name: str = function.name
         logger = self._loggers.get(name) or self._loggers.setdefault(name, logging.getLogger(f"Function.{name}"))
@@ -104,7 +110,7 @@ class Worker:
             logger.log(
                 logging.INFO if result.succeeded else logging.ERROR,
                 "Executed 'Functions.%s' (%s, Id=%s, Duration=%.0fms) %s",
-                *(name, outcome, invocation_id, duration_ms, result.error or reason),
+                *(name, outcome, invocation_id, duration_ms, result.error or occasion.reason),
             )
         return result
 
@@ -161,7 +167,5 @@ def arrange_import_path(app: Path, launch: Path) -> None:
 
 
 def _installed(name: str) -> str | None:
-    from importlib.machinery import PathFinder
-
     found = PathFinder.find_spec(name)
     return found.origin if found and found.loader else None

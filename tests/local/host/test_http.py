@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from starlette.types import Message as AsgiMessage
@@ -18,7 +17,7 @@ from local.host.routes import Route
 from local.host.settings import HostConfig, QueueOptions
 from local.host.shapes import Message, ParameterBinding, RpcFunctionMetadata, TypedData
 from local.host.storage import Connections
-from local.host.worker import Result, Worker
+from local.host.worker import Occasion, Result, Worker
 
 CONFIG = HostConfig("api", None, None, {}, None, QueueOptions(1, 0, 5, 0, 1, base64=True), 60, 60, {})
 FUNCTION = Function("f", RpcFunctionMetadata(), HttpTrigger(Route("api/f"), None, "anonymous"), "req", (), False, ())
@@ -31,7 +30,7 @@ class Held(Invocations):
         super().__init__(Worker(None), Connections({}), base64=True)
         self.go_on, self.ended = asyncio.Event(), asyncio.Event()
 
-    async def run(self, function: Function, parameter: ParameterBinding, **rest: Any) -> Result:
+    async def run(self, function: Function, parameter: ParameterBinding, occasion: Occasion) -> Result:
         await self.go_on.wait()
         self.ended.set()
         return Result(

@@ -24,7 +24,7 @@ from local.host.queues import QueueListener
 from local.host.settings import QueueOptions
 from local.host.shapes import ParameterBinding, RpcFunctionMetadata
 from local.host.storage import Connections
-from local.host.worker import Result, Worker
+from local.host.worker import Occasion, Result, Worker
 from tests.local.host.hosts import ANONYMOUS, PATIENCE_SECONDS, StartHost, write_app
 
 TOLD = """
@@ -212,7 +212,7 @@ class Endless(Invocations):
         super().__init__(Worker(None), connections, base64=True)
         self.begun = asyncio.Event()
 
-    async def run(self, function: Function, parameter: ParameterBinding, **rest: Any) -> Result:
+    async def run(self, function: Function, parameter: ParameterBinding, occasion: Occasion) -> Result:
         self.begun.set()
         await asyncio.Event().wait()
         return Result()
