@@ -64,11 +64,3 @@ def test_no_module_but_the_settings_reads_the_environment():
         if re.search(r"\bos\.environ\b|\bgetenv\b", path.read_text(encoding="utf-8"))
     ]
     assert readers == ["shared_code/azure/settings.py"]
-
-
-def test_the_templates_set_every_setting_that_azure_needs():
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "infra").rglob("*.bicep")]
-    keys_and_connections = {"COSMOS_KEY", "EMAIL_KEY", "DataStorage"}
-    for name in READ - keys_and_connections if texts else set():
-        # The host's own storage is named with a suffix there, since it is reached by identity.
-        assert any(re.search(rf"\b{name}(__\w+)?\b", text) for text in texts), name

@@ -85,7 +85,11 @@ def _token(commands: Commands) -> None:
 def _test(commands: Commands) -> None:
     test = _add(commands, "test", "All tests, against the real local services on free ports.")
     test.epilog = "All other arguments go to pytest: paths, -k EXPRESSION, -x, …"
-    test.add_argument("--host", metavar="URL", help="run the contract tests of the functions host against this host")
+    test.add_argument(
+        "--host",
+        metavar="URL",
+        help="run the contract tests of functions hosts against this one; its key is in FUNCTIONS_HOST_KEY",
+    )
 
 
 def _load(commands: Commands) -> None:

@@ -8,7 +8,7 @@ import sys
 
 from local.commands.arguments import ROOT
 
-HOST_CONTRACT = "tests/local/host"
+HOST_CONTRACT = "tests/local/host/test_contract.py"
 
 
 def run(given: argparse.Namespace) -> int:
