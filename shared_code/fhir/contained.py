@@ -13,7 +13,7 @@ def check_contained(resource: Resource, at: Place, findings: Findings) -> None:
     """Check the `contained` of a resource, and the references to it that the check of the resource has come across."""
     contained = resource.get("contained")
     inner = [item for item in contained if isinstance(item, dict)] if isinstance(contained, list) else []
-    ids = {item.get("id") for item in inner}
+    ids = [item.get("id") for item in inner]
     for name, place in findings.local:
         if name and name not in ids:  # '#' alone means the resource that contains
             findings.add("invariant", f"refers to '#{name}', which is not contained here (ref-1)", place, "reference")

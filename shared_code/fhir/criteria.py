@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -145,17 +146,13 @@ def _date(name: str, part: str) -> DateRange:
     return DateRange(prefix, lo, hi)
 
 
+_ESCAPE_OR_SEPARATOR = re.compile(r"\\.|[,|]", re.DOTALL)
+
+
 def _split(text: str, separator: str) -> list[str]:
     """The parts between separators that no backslash escapes; escapes stay as they are."""
-    parts = [""]
-    escape = False
-    for character in text:
-        if character == separator and not escape:
-            parts.append("")
-        else:
-            parts[-1] += character
-        escape = character == "\\" and not escape
-    return parts
+    cuts = [match.start() for match in _ESCAPE_OR_SEPARATOR.finditer(text) if match[0] == separator]
+    return [text[start:end] for start, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(text)], strict=True)]
 
 
 def _unescaped(text: str) -> str:

@@ -105,8 +105,8 @@ DATATYPE_RULES: dict[str, tuple[Rule, ...]] = {
     "TriggerDefinition": (
         not_both("trd-1", "data", "timing[x]"),
         needs("trd-2", "condition", "data"),
-        rule("trd-3", "a named event needs 'name'", lambda v: v["type"] == "named-event" and not has(v, "name")),
-        rule("trd-3", "needs 'timing'", lambda v: v["type"] == "periodic" and not has(v, "timing[x]")),
-        rule("trd-3", "needs 'data'", lambda v: v["type"].startswith("data-") and not has(v, "data")),
+        rule("trd-3", "a named event needs 'name'", lambda v: v.get("type") == "named-event" and not has(v, "name")),
+        rule("trd-3", "needs 'timing'", lambda v: v.get("type") == "periodic" and not has(v, "timing[x]")),
+        rule("trd-3", "needs 'data'", lambda v: v.get("type", "").startswith("data-") and not has(v, "data")),
     ),
 }  # fmt: skip

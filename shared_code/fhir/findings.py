@@ -16,14 +16,16 @@ MAX_ISSUES = 100
 class Findings:
     """Collects the faults of one validation.
 
+    count   of all faults; `issues` holds the first of them
     local   references to contained resources in the resource at hand, to be resolved when all of it was seen
     nulls   nulls met in lists: place of the object that has the list, name and index; to be held against a partner list
     conditional_references   whether 'Patient?identifier=…' may stand for a reference, as in a transaction
     """
 
-    __slots__ = ("conditional_references", "issues", "local", "nulls")
+    __slots__ = ("conditional_references", "count", "issues", "local", "nulls")
 
-    def __init__(self, conditional_references: bool) -> None:
+    def __init__(self, conditional_references: bool = False) -> None:
+        self.count = 0
         self.issues: list[Issue] = []
         self.local: list[tuple[str, Place]] = []
         self.nulls: list[tuple[Place | None, str, int]] = []
@@ -31,9 +33,11 @@ class Findings:
 
     def add(self, code: str, text: str, at: Place | None, *steps: Step) -> None:
         """Note a fault at a place, or at something below it."""
-        for step in steps:
-            at = (at, step)
-        self.issues.append(Issue(code, text, rendered(at)))
+        self.count += 1
+        if self.count <= MAX_ISSUES:
+            for step in steps:
+                at = (at, step)
+            self.issues.append(Issue(code, text, rendered(at)))
 
 
 def rendered(at: Place | None) -> str | None:
@@ -41,8 +45,13 @@ def rendered(at: Place | None) -> str | None:
     steps: list[str] = []
     while at is not None:
         at, step = at
-        steps.append(f"[{step}]" if isinstance(step, int) else f".{step.removeprefix('_')}")
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{shortened(step.removeprefix('_'))}")
     return "".join(reversed(steps)).removeprefix(".") or None
+
+
+def shortened(text: str) -> str:
+    """A name or code for a sentence: what is far too long to be one is cut off."""
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def kind_of(value: Any) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
 
 from shared_code.errors import Malformed
+from shared_code.fhir.findings import Place, rendered, shortened
 
 MAX_DEPTH = 64
 
@@ -44,7 +46,7 @@ def dump(value: Any) -> str:
 
 def _number(text: str) -> Decimal:
     number = Decimal(text)
-    if abs(number) > _LARGEST:
+    if number.copy_abs() > _LARGEST:  # abs() would round, and overflow itself
         raise ValueError(text)
     return number
 
@@ -99,40 +101,42 @@ class _Object(dict[str, Any]):
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
     if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        made.twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                made.twice = name
+                break
+            seen.add(name)
     return made
 
 
 def _refuse_duplicate_keys(text: bytes) -> None:
     root = json.loads(text, object_pairs_hook=_object)
-    for path, value in _walk(root):
+    for place, value in _walk(root):
         if isinstance(value, _Object) and value.twice is not None:
-            where = f"{path}.{value.twice}".lstrip(".")
-            raise Malformed(f"The key '{value.twice}' appears twice in one object.", where)
+            where = rendered((place, value.twice))
+            raise Malformed(f"The key '{shortened(value.twice)}' appears twice in one object.", where)
 
 
 def _refuse_nul(root: Any) -> None:
-    for path, value in _walk(root):
+    for place, value in _walk(root):
         if isinstance(value, str) and "\x00" in value:
-            raise Malformed("A string may not hold the NUL character.", path or None)
+            raise Malformed("A string may not hold the NUL character.", rendered(place))
         if isinstance(value, dict) and any("\x00" in key for key in value):
-            raise Malformed("A key may not hold the NUL character.", path or None)
+            raise Malformed("A key may not hold the NUL character.", rendered(place))
 
 
-def _walk(root: Any) -> list[tuple[str, Any]]:
-    """Every value with its path, in the order of the text; only for saying where a fault is."""
+def _walk(root: Any) -> Iterator[tuple[Place | None, Any]]:
+    """Every value with its place, in the order of the text; only for saying where a fault is."""
     kind = root.get("resourceType") if isinstance(root, dict) else None
-    found: list[tuple[str, Any]] = []
-    open_values: list[tuple[str, Any]] = [(kind if isinstance(kind, str) else "", root)]
+    open_values: list[tuple[Place | None, Any]] = [((None, kind) if isinstance(kind, str) else None, root)]
     while open_values:
-        path, value = open_values.pop()
-        found.append((path, value))
+        place, value = open_values.pop()
+        yield place, value
         if isinstance(value, dict):
-            open_values += [(f"{path}.{key}".lstrip("."), child) for key, child in reversed(value.items())]
+            open_values += [((place, key), child) for key, child in reversed(value.items())]
         elif isinstance(value, list):
-            open_values += [(f"{path}[{index}]", child) for index, child in reversed(list(enumerate(value)))]
-    return found
+            open_values += [((place, index), child) for index, child in reversed(list(enumerate(value)))]
 
 
 _HALF_PAIR = re.compile(r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")

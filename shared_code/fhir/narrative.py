@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from shared_code.fhir.findings import kind_of
+from shared_code.fhir.findings import kind_of, shortened
 
 # source: https://hl7.org/fhir/R4/narrative.html#xhtml and the invariants txt-1 and txt-2
 _ELEMENTS = frozenset(
@@ -27,11 +27,17 @@ _ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 
-_TAG = re.compile(r"""<(/?)([\w:]+)((?:[^<>"']|"[^"]*"|'[^']*')*)>""")
-_NO_CONTENT = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-_ATTRIBUTE = re.compile(r"\s+([\w:\-]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
-_SCRIPT = re.compile(r"\s*(javascript|vbscript):", re.IGNORECASE)
+_NAME = r"[A-Za-z][\w:.\-]*+"
+_ATTRIBUTE_TEXT = rf"""\s++{_NAME}\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
+_TOKEN = re.compile(
+    rf"""(?P<text>[^<]++) | <!--.*?--> | <\?.*?\?> | <!\[CDATA\[(?P<cdata>.*?)\]\]>
+    | <(?P<name>{_NAME})(?P<attributes>(?:{_ATTRIBUTE_TEXT})*+)\s*+(?P<empty>/?)> | </(?P<end>{_NAME})\s*+>""",
+    re.DOTALL | re.VERBOSE,
+)
+# All of a text in one go and without a way back, so that no text takes longer than its length; only then the tokens.
+_TOKENS = re.compile(f"(?:{re.sub(r'[?]P<[a-z]+>', '?:', _TOKEN.pattern)})*+", re.DOTALL | re.VERBOSE)
+_ATTRIBUTE = re.compile(rf"""\s++({_NAME})\s*+=\s*+("[^"<]*+"|'[^'<]*+')""")
+_SCRIPT = re.compile(r"\s*+(?:javascript|vbscript):", re.IGNORECASE)
 
 
 def xhtml_fault(value: Any) -> str | None:
@@ -51,42 +57,35 @@ def xhtml_fault(value: Any) -> str | None:
 
 def _has_content(text: str) -> bool:
     """Whether there is anything to see; raises ValueError with a sentence where the markup is wrong."""
-    if "<!" in text or "<?" in text:
-        text = _CDATA.sub(lambda match: match[1].replace("<", "&lt;"), _NO_CONTENT.sub("", text))
-    parts = _TAG.split(text)  # text, then slash, name, attributes and text in turn
-    shown = "".join(parts[::4])
-    if "<" in shown:
-        raise ValueError("must be well-formed XHTML: a '<' that begins no element is written &lt;")
+    if not _TOKENS.fullmatch(text):
+        raise ValueError("must be well-formed XHTML: every '<' that begins no element is written &lt;")
     open_elements: list[str] = []
-    closed = False
-    for slash, name, attributes in zip(parts[1::4], parts[2::4], parts[3::4], strict=True):
-        if closed:
+    content = closed = False
+    for token in _TOKEN.finditer(text):
+        shown, cdata, name, attributes, empty, end = token.groups()
+        if closed and (name or cdata or (shown and shown.strip())):
             raise ValueError("must be one <div> with nothing after it")
-        if slash:
-            if not open_elements or open_elements.pop() != name:
-                raise ValueError(f"must be well-formed XHTML: </{name}> closes what is not open")
-        else:
+        if name:
             _refuse_element(name, attributes)
-            if not attributes.endswith("/"):
+            content = content or name == "img"
+            if not empty:
                 open_elements.append(name)
-        closed = not open_elements
+        elif end:
+            if not open_elements or open_elements.pop() != end:
+                raise ValueError(f"must be well-formed XHTML: </{shortened(end)}> closes what is not open")
+            closed = not open_elements
+        else:
+            content = content or bool((shown or cdata or "").strip())
     if open_elements:
         raise ValueError(f"must be well-formed XHTML: <{open_elements[-1]}> is not closed")
-    if parts[-1].strip():
-        raise ValueError("must be one <div> with nothing after it")
-    return bool(shown.strip()) or "img" in parts[2::4]
+    return content
 
 
-def _refuse_element(name: str, rest: str) -> None:
+def _refuse_element(name: str, attributes: str) -> None:
     if name not in _ELEMENTS:
-        raise ValueError(f"must not hold <{name}>; only basic formatting is allowed (txt-1)")
-    body = rest.removesuffix("/")
-    if not body:
-        return
-    for attribute, quoted in _ATTRIBUTE.findall(body):
+        raise ValueError(f"must not hold <{shortened(name)}>; only basic formatting is allowed (txt-1)")
+    for attribute, quoted in _ATTRIBUTE.findall(attributes) if attributes else ():
         if attribute not in _ATTRIBUTES and not attribute.startswith("xmlns:"):
-            raise ValueError(f"must not hold the attribute '{attribute}' of <{name}> (txt-1)")
+            raise ValueError(f"must not hold the attribute '{shortened(attribute)}' of <{name}> (txt-1)")
         if attribute in ("href", "src") and _SCRIPT.match(quoted[1:-1]):
             raise ValueError("must not hold a script (txt-1)")
-    if _ATTRIBUTE.sub("", body).strip():
-        raise ValueError('must be well-formed XHTML: attributes are written name="value"')

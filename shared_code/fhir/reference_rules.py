@@ -26,9 +26,9 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
     """
 
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
-        before = len(findings.issues)
+        before = findings.count
         structure(value, parent, step, findings)
-        if len(findings.issues) > before:
+        if findings.count > before:
             return
         here = (parent, step)
         literal = value.get("reference")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from shared_code.fhir.findings import Place, rendered
 from shared_code.fhir.resource_types import Resource
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -13,6 +14,7 @@ _VERSION = re.compile(r"/_history/[A-Za-z0-9\-.]{1,64}$")
 
 # Backbone elements with a `reference` that is a plain uri, not part of a Reference: Immunization.education
 _NO_REFERENCE_IN = "education"
+_CONTAINERS = frozenset({dict, list})
 _REFERENCE_KEYS = frozenset({"id", "extension", "reference", "type", "identifier", "display"})
 
 
@@ -33,24 +35,17 @@ def references(resource: Resource) -> Iterator[tuple[str, dict[str, Any]]]:
     In the order of the text. The objects are the resource's own: what changes one, changes the resource.
     """
     kind = resource.get("resourceType")
-    open_nodes: list[tuple[str, str, Any]] = [(kind if isinstance(kind, str) else "", "", resource)]
+    open_nodes: list[tuple[Place, str, Any]] = [((None, kind if isinstance(kind, str) else ""), "", resource)]
     while open_nodes:
-        path, name, node = open_nodes.pop()
-        if isinstance(node, dict):
-            if name != _NO_REFERENCE_IN and isinstance(node.get("reference"), str) and _is_reference(node):
-                yield path, node
-            open_nodes += [
-                (f"{path}.{key}", key, child)
-                for key, child in reversed(node.items())
-                if type(child) is dict or type(child) is list
-            ]
+        place, name, node = open_nodes.pop()
+        if type(node) is dict:
+            if isinstance(node.get("reference"), str) and name != _NO_REFERENCE_IN and _is_reference(node):
+                yield rendered(place) or "", node
+            below = [((place, key), key, child) for key, child in node.items() if type(child) in _CONTAINERS]
         else:
-            last = len(node) - 1
-            open_nodes += [
-                (f"{path}[{last - index}]", name, child)
-                for index, child in enumerate(reversed(node))
-                if type(child) is dict or type(child) is list
-            ]
+            below = [((place, index), name, child) for index, child in enumerate(node) if type(child) in _CONTAINERS]
+        below.reverse()
+        open_nodes += below
 
 
 def _is_reference(node: dict[str, Any]) -> bool:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from shared_code.fhir.contained import check_contained
 from shared_code.fhir.definitions import definition
-from shared_code.fhir.findings import Findings, Place, Step, kind_of
+from shared_code.fhir.findings import Findings, Place, Step, kind_of, shortened
 from shared_code.fhir.invariants import rules_of
 from shared_code.fhir.narrative import xhtml_fault
 from shared_code.fhir.primitives import PRIMITIVES, FaultOf
@@ -22,7 +23,9 @@ from shared_code.fhir.resource_types import resource_types
 type Check = Callable[[Any, Place | None, Step, Findings], None]
 type Elements = dict[str, dict[str, Any]]
 
+# Only complete checks are in here: another thread may look while one compiles.
 _checks: dict[str, Check] = {}
+_compiling = Lock()
 
 # In a choice these profiles go by the name of their type: doseQuantity is a SimpleQuantity.
 _PROFILED = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
@@ -86,18 +89,13 @@ def _resource_type(value: Any, parent: Place | None, step: Step, findings: Findi
     return None
 
 
-def _check_of(path: str) -> Check:
-    """The check of a type ('Observation', 'HumanName') or backbone element ('Observation.component')."""
-    found = _checks.get(path)
+def _check_of(resource_type: str) -> Check:
+    found = _checks.get(resource_type)
     if found is None:
-        members = _Members()
-        found = _checks[path] = _object_check(members, path)
-        entry = definition(path.partition(".")[0]) or {}
-        elements: Elements = entry["elements"][path]
-        for name, element in elements.items():
-            _add(members, name, element)
-        if path in _all_types():
-            members.checks["resourceType"] = _no_check
+        with _compiling:
+            compiler = _Compiler(dict(_checks))
+            found = compiler.check_of(resource_type)
+            _checks.update(compiler.checks)
     return found
 
 
@@ -108,37 +106,6 @@ def _no_check(value: Any, parent: Place | None, step: Step, findings: Findings) 
 @cache
 def _all_types() -> frozenset[str]:
     return resource_types() | {"Parameters"}
-
-
-def _object_check(members: _Members, path: str) -> Check:
-    checks = members.checks
-    rules = rules_of(path)
-    extends_primitive = path == "Element"  # of which the value is elsewhere
-
-    def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
-        here = (parent, step)
-        if type(value) is not dict:
-            findings.add("structure", f"must be an object, not {kind_of(value)}", here)
-            return
-        if len(value) < 2 and (not value or ("id" in value and not extends_primitive)):
-            findings.add("structure", "must not be empty; leave it out instead (ele-1)", here)
-            return
-        before = len(findings.issues)
-        for name, child in value.items():
-            member = checks.get(name)
-            if member is not None:
-                member(child, here, name, findings)
-            else:
-                findings.add("structure", f"there is no element '{name}' here", here, name)
-        if members.required or members.choices:
-            members.check_presence(value, here, findings)
-        if findings.nulls:
-            _settle_nulls(value, here, findings)
-        if rules and len(findings.issues) == before:  # a rule may then trust the structure of what it reads
-            for broken in (broken for rule in rules for broken in rule(value)):
-                findings.add("invariant", broken[0], here, *broken[1:])
-
-    return check
 
 
 def _settle_nulls(value: dict[str, Any], here: Place, findings: Findings) -> None:
@@ -157,38 +124,90 @@ def _settle_nulls(value: dict[str, Any], here: Place, findings: Findings) -> Non
     findings.nulls = later
 
 
-def _add(members: _Members, name: str, element: dict[str, Any]) -> None:
-    is_choice = name.endswith("[x]")
-    base = name.removesuffix("[x]")
-    types: list[str] = element["type"] if is_choice else [element["type"]]
-    required: list[str] = []
-    for kind in types:
-        suffix = _PROFILED.get(kind, kind)
-        given = base + suffix[0].upper() + suffix[1:] if is_choice else base
-        wanted = {given} if kind not in PRIMITIVES else {given, f"_{given}"}
-        required += wanted
-        if is_choice:
-            members.choices |= dict.fromkeys(wanted, base)
-        step = f"{base}.ofType({suffix})" if is_choice else None
-        members.checks[given] = _member(_value_check(kind, element, base == "contained"), element, step)
-        if kind in PRIMITIVES:
-            members.checks[f"_{given}"] = _member(_check_of("Element"), element, step)
-    if element.get("min"):
-        members.required.append((base, frozenset(required)))
+class _Compiler:
+    """Makes the checks of a type and of all types in it; some contain themselves, so each is entered before it is made.
+
+    checks   the checks so far, by type ('Observation', 'HumanName') or backbone element ('Observation.component')
+    """
+
+    def __init__(self, checks: dict[str, Check]) -> None:
+        self.checks = checks
+
+    def check_of(self, path: str) -> Check:
+        """The check of a type or backbone element."""
+        if path not in self.checks:
+            members = _Members()
+            self.checks[path] = _object_check(members, path)
+            elements: Elements = (definition(path.partition(".")[0]) or {})["elements"][path]
+            for name, element in elements.items():
+                self._add(members, name, element)
+            if path in _all_types():
+                members.checks["resourceType"] = _no_check
+        return self.checks[path]
+
+    def _add(self, members: _Members, name: str, element: dict[str, Any]) -> None:
+        is_choice = name.endswith("[x]")
+        base = name.removesuffix("[x]")
+        types: list[str] = element["type"] if is_choice else [element["type"]]
+        required: set[str] = set()
+        for kind in types:
+            suffix = _PROFILED.get(kind, kind)
+            given = base + suffix[0].upper() + suffix[1:] if is_choice else base
+            names = {given, f"_{given}"} if kind in PRIMITIVES else {given}
+            required |= names
+            if is_choice:
+                members.choices |= dict.fromkeys(names, base)
+            step = f"{base}.ofType({suffix})" if is_choice else None
+            check = _check_contained_resource if base == "contained" else self._value_check(kind, element)
+            members.checks[given] = _member(check, element, step)
+            if kind in PRIMITIVES:
+                members.checks[f"_{given}"] = _member(self.check_of("Element"), element, step)
+        if element.get("min"):
+            members.required.append((base, frozenset(required)))
+
+    def _value_check(self, kind: str, element: dict[str, Any]) -> Check:
+        if kind == "code" and "codes" in element:
+            return _code_check(_codes(element["codes"]))
+        if kind in PRIMITIVES or kind == "xhtml":
+            return _primitive_check(PRIMITIVES.get(kind, xhtml_fault))
+        if kind == "Resource":
+            return check_resource
+        check = self.check_of(kind.removeprefix("#"))
+        if kind == "Reference":
+            return reference_rule(check, frozenset(element.get("targets", ())))
+        if kind == "CodeableConcept" and "codes" in element:
+            return _concept_check(check, element["codes"])
+        return check
 
 
-def _value_check(kind: str, element: dict[str, Any], contained: bool) -> Check:
-    if kind == "code" and "codes" in element:
-        return _code_check(_codes(element["codes"]))
-    if kind in PRIMITIVES or kind == "xhtml":
-        return _primitive_check(PRIMITIVES.get(kind, xhtml_fault))
-    if kind == "Resource":
-        return _check_contained_resource if contained else check_resource
-    check = _check_of(kind.removeprefix("#"))
-    if kind == "Reference":
-        return reference_rule(check, frozenset(element.get("targets", ())))
-    if kind == "CodeableConcept" and "codes" in element:
-        return _concept_check(check, element["codes"])
+def _object_check(members: _Members, path: str) -> Check:
+    checks = members.checks
+    rules = rules_of(path)
+    extends_primitive = path == "Element"  # of which the value is elsewhere
+
+    def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        here = (parent, step)
+        if type(value) is not dict:
+            findings.add("structure", f"must be an object, not {kind_of(value)}", here)
+            return
+        if len(value) < 2 and (not value or ("id" in value and not extends_primitive)):
+            findings.add("structure", "must not be empty; leave it out instead (ele-1)", here)
+            return
+        before = findings.count
+        for name, child in value.items():
+            member = checks.get(name)
+            if member is not None:
+                member(child, here, name, findings)
+            else:
+                findings.add("structure", f"there is no element '{shortened(name)}' here", here, name)
+        if members.required or members.choices:
+            members.check_presence(value, here, findings)
+        if findings.nulls:
+            _settle_nulls(value, here, findings)
+        if rules and findings.count == before:  # a rule may then trust the structure of what it reads
+            for broken in (broken for rule in rules for broken in rule(value)):
+                findings.add("invariant", broken[0], here, *broken[1:])
+
     return check
 
 
@@ -239,7 +258,9 @@ def _code_check(codes: frozenset[str]) -> Check:
         if fault := fault_of(value):
             findings.add("value", fault, (parent, step))
         else:
-            findings.add("code-invalid", f"'{value}' is not one of the codes {_listed(codes)}", (parent, step))
+            findings.add(
+                "code-invalid", f"'{shortened(value)}' is not one of the codes {_listed(codes)}", (parent, step)
+            )
 
     return check
 
@@ -249,9 +270,9 @@ def _concept_check(check: Check, value_set: str) -> Check:
     allowed = {(system, code) for system, codes in systems.items() for code in codes}
 
     def check_concept(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
-        before = len(findings.issues)
+        before = findings.count
         check(value, parent, step, findings)
-        if len(findings.issues) > before:
+        if findings.count > before:
             return
         if not any((coding.get("system"), coding.get("code")) in allowed for coding in value.get("coding", ())):
             codes = f"{_listed({code for _, code in allowed})} of {' or '.join(systems)}"

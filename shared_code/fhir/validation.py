@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared_code.errors import Invalid, Malformed
-from shared_code.fhir.findings import MAX_ISSUES, Findings, kind_of
+from shared_code.fhir.findings import Findings, kind_of
 from shared_code.fhir.structure import check_resource
 
 
@@ -23,4 +23,4 @@ def validate(resource: Any, *, conditional_references: bool = False) -> None:
     kind = resource.get("resourceType")
     check_resource(resource, None, kind if isinstance(kind, str) else "", findings)
     if findings.issues:
-        raise Invalid(issues=findings.issues[:MAX_ISSUES])
+        raise Invalid(issues=findings.issues)

@@ -23,6 +23,7 @@ from shared_code.fhir import dump, parse
         pytest.param(b'{"a": -Infinity}', "-Infinity", id="Infinity"),
         pytest.param(b'{"a": 1e400}', "1e400", id="beyond a double"),
         pytest.param(b'{"a": -1E+9999999999999999999}', "too large", id="beyond a Decimal"),
+        pytest.param(b"[1e1000001]", "1e1000001", id="beyond the arithmetic of Decimal"),
         pytest.param(b"[" + b"9" * 400 + b"]", "400 characters", id="integer beyond a double"),
         pytest.param(b"[" + b"9" * 5000 + b"]", "5000 characters", id="integer beyond what Python reads"),
         pytest.param(b'["\xff"]', "byte 2 is 0xff", id="not UTF-8"),
