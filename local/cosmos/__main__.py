@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from local.cosmos.account import Account
+from local.cosmos.connections import CuttableProtocol
 from local.cosmos.errors import CosmosError
 from local.cosmos.provisioning import provision
 from local.cosmos.server import Server
@@ -55,12 +56,12 @@ class _Announced(uvicorn.Server):
 
 
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
-    account = Account(arguments.data, arguments.key, arguments.ranges)
+    account = Account(arguments.data, arguments.key, arguments.ranges, arguments.ru)
     if arguments.containers is not None:
         provision(account.catalog, arguments.containers, arguments.database)
     config = uvicorn.Config(
         Server(account),
-        http="httptools",
+        http=CuttableProtocol,
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -95,6 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8081, help="where to listen on 127.0.0.1; 0 chooses a free port")
     parser.add_argument("--data", type=Path, required=True, help="directory of the data; made if it does not exist")
     parser.add_argument("--ranges", type=int, default=2, choices=range(1, 6), help="physical partitions (default 2)")
+    parser.add_argument("--ru", type=int, help="request units per second of each container; beyond them 429")
     parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")
     parser.add_argument("--containers", type=Path, help="JSON file of containers to make at start where absent")
     parser.add_argument("--database", default="portal", help="the database of those containers (default portal)")

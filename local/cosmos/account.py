@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
+from local.cosmos.faults import Faults
 from local.cosmos.ranges import Ranges
 from local.cosmos.signature import AccountKey
 from local.cosmos.storage.catalog import Catalog, Container
 from local.cosmos.storage.database import Database
 from local.cosmos.storage.items import sweep_expired
+from local.cosmos.throughput import Throughput
 from local.cosmos.wire import Request
 
 _SWEEP_EVERY_SECONDS = 1.0
@@ -20,11 +22,17 @@ _SWEEP_AT_MOST = 500  # of one container; the rest next time, so that requests n
 class Account:
     """Opens the data directory; `start` begins the work in the background, `close` ends it."""
 
-    def __init__(self, directory: Path, key: str, range_count: int) -> None:
+    def __init__(
+        self, directory: Path, key: str, range_count: int, request_units_per_second: int | None = None
+    ) -> None:
         self.key = AccountKey(key)
         self.ranges = Ranges(range_count)
         self.file = Database(directory / "cosmos.sqlite")
         self.catalog = Catalog(self.file)
+        self.faults = Faults()
+        self.throughput = (
+            None if request_units_per_second is None else Throughput(request_units_per_second, range_count)
+        )
         self._background: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

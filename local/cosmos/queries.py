@@ -15,6 +15,7 @@ from local.cosmos.account import Account
 from local.cosmos.errors import NEEDS_QUERY_PLAN, CosmosError, bad_request
 from local.cosmos.ranges import WHOLE, Scope, scope_of
 from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page
+from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.parser import parse
 from local.cosmos.sql.plan import PARTIAL_MARK, needs_plan, query_plan
 from local.cosmos.sql.position import Position, read_token
@@ -59,6 +60,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     parsed = parse(sent.text.removeprefix(PARTIAL_MARK))
     named = scope_of(request, container.key, account.ranges)
     scope = named or Scope(None, WHOLE, None)
+    policy_of(container.properties).require_order(parsed)
     execution = Execution(parsed, sent.parameters, container, scope, partial=partial)
     pinned = execution.candidates.epk
     if named is None and pinned is None:
@@ -78,6 +80,8 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     limits = Limits(rows=page_size(request))
     range_id = scope.range_id if pinned is None else account.ranges.id_of(pinned)
     run = _Run(account, container, execution, sent.fingerprint, range_id, request)
+    if request.wants_empty_page:
+        return run.answer(Page(next=start or execution.first))
     if pinned is not None:
         return run.answer(execution.page(account.file.connection, start, limits))
     return run.beside(start, limits)

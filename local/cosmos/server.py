@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,7 +10,11 @@ from typing import Any
 
 from local.cosmos import batch, feeds, items, queries, resources
 from local.cosmos.account import Account
+from local.cosmos.connections import cut
 from local.cosmos.errors import CosmosError, bad_request
+from local.cosmos.faults import PATH as FAULTS_PATH
+from local.cosmos.faults import Faults, Rule, refusal_of
+from local.cosmos.throughput import ranges_of
 from local.cosmos.wire import Answer, Request, path_segments
 
 Handler = Callable[[Account, Request], Answer | Awaitable[Answer]]
@@ -39,21 +44,60 @@ class Server:
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            request = Request(scope["method"], [], headers)
-            request.segments = path_segments(scope["raw_path"])
+            request = Request(scope["method"], path_segments(scope["raw_path"]), headers)
             request.body = await _body(receive)
             answer = await self._answer(request)
         except CosmosError as error:
             answer = refusal(error)
+        except ConnectionAbortedError:
+            await cut(scope, receive)
+            return
         except Exception:
             _LOG.exception("%s %s failed", scope["method"], scope["path"])
             answer = refusal(CosmosError(500, "The server failed; its log says where."))
         await _send(send, headers, answer)
 
     async def _answer(self, request: Request) -> Answer:
+        faults = self._account.faults
+        if request.segments == FAULTS_PATH:
+            return _faults(faults, request)
         self._account.key.check(request)
-        answer = _handler(request)(self._account, request)
-        return answer if isinstance(answer, Answer) else await answer
+        rule = faults.hit(request) if faults.rules else None
+        if rule is None:
+            return await self._metered(request)
+        return await self._faulty(request, rule)
+
+    async def _faulty(self, request: Request, rule: Rule) -> Answer:
+        """The answer of a request that meets a fault; raises ConnectionAbortedError where it gets none."""
+        error = refusal_of(rule)
+        if error is not None:
+            raise error
+        if rule.fault == "drop-before":
+            raise ConnectionAbortedError
+        if rule.fault == "delay":
+            await asyncio.sleep(rule.seconds)
+        request.wants_empty_page = rule.fault == "empty-page"
+        answer = await self._metered(request)
+        if rule.fault == "drop-after":
+            raise ConnectionAbortedError
+        return answer
+
+    async def _metered(self, request: Request) -> Answer:
+        """The answer, within the request units that the container may spend."""
+        account, throughput, segments = self._account, self._account.throughput, request.segments
+        handler = _handler(request)
+        if throughput is None or len(segments) < 5 or segments[4] == "pkranges":
+            answer = handler(account, request)
+            return answer if isinstance(answer, Answer) else await answer
+        container = account.catalog.container(segments[1], segments[3])
+        spenders = ranges_of(request, container.key, account.ranges)
+        for range_id in spenders:
+            throughput.require(container.number, range_id)
+        pending = handler(account, request)
+        answer = pending if isinstance(pending, Answer) else await pending
+        for range_id in spenders:
+            throughput.spend(container.number, range_id, answer.charge / len(spenders))
+        return answer
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -65,6 +109,13 @@ class Server:
                 await self._account.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _faults(faults: Faults, request: Request) -> Answer:
+    """GET and PUT of the faults that tests ask for; a path of this server's own."""
+    if request.method == "PUT":
+        faults.replace(request.body)
+    return Answer(200, faults.described())
 
 
 def refusal(error: CosmosError) -> Answer:

@@ -88,10 +88,14 @@ class Execution:
         else:
             self._natural = not query.order_by
 
+    @property
+    def first(self) -> Position:
+        """Before the first row."""
+        return Position(skip=self.select.offset, take=self.select.limit)
+
     def page(self, connection: sqlite3.Connection, start: Position | None, limits: Limits) -> Page:
         """One page, on what the connection sees now."""
-        if start is None:
-            start = Position(skip=self.select.offset, take=self.select.limit)
+        start = start or self.first
         if start.take == 0:
             return Page()
         if not self._query.sources:

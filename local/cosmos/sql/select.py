@@ -131,12 +131,6 @@ class Select:
             for _ in self.rows(env):
                 add_row(self.grouping, groups, env)
             found = [result for _, _, result in grouped(self, groups, env)]
-        elif self.order:
-            keyed = [
-                (tuple(order.key(order.evaluate(env)) for order in self.order), place, self.project(env))
-                for place, _ in enumerate(self.rows(env))
-            ]
-            found = [value for *_, value in sorted(keyed, key=lambda row: row[:2])]
         else:
             found = [self.project(env) for _ in self.rows(env)]
         found = [value for value in found if value is not UNDEFINED]
@@ -178,6 +172,7 @@ def grouped(select: Select, groups: Groups, env: Environment) -> list[tuple[tupl
 
 def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int], root: str | None = None) -> Select:
     """`root` is the name of the container in the outermost query, whose item is in slot 0; None in a subquery."""
+    outermost = root is not None
     names = dict(outer)
     sources: list[From] = []
     for source in query.sources:
@@ -199,6 +194,8 @@ def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int]
         sources.append(From(slot, values))
     filters = compiler.conjuncts(query.where, names)
     grouping = _grouping(compiler, query, names)
+    if query.order_by and not outermost:
+        raise bad_request("ORDER BY is not supported in subqueries.")
     order = _order(compiler, query, names, grouping)
     known = dict(compiler.known)
     if grouping is not None:

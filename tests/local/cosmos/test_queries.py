@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ async def people(container: ContainerProxy) -> ContainerProxy:
         ("SELECT c.name, t FROM c JOIN t IN c.tags WHERE t = 'math'", [{"name": "Ada", "t": "math"}]),
         ("SELECT VALUE t FROM t IN c.tags", ["math", "code", "code"]),
         ("SELECT DISTINCT VALUE c.age FROM c", [36, None]),
-        ("SELECT DISTINCT VALUE t FROM c JOIN t IN c.tags ORDER BY t", ["code", "math"]),
+        ("SELECT DISTINCT VALUE c.age FROM c ORDER BY c.age DESC", [36, None]),
         ("SELECT TOP 2 VALUE c.name FROM c ORDER BY c.name DESC", ["Dee", "Cyd"]),
         ("SELECT VALUE c.name FROM c ORDER BY c.age", ["Dee", "Cyd", "Ada", "Bob"]),
         ("SELECT VALUE c.name FROM c ORDER BY c.id OFFSET 1 LIMIT 2", ["Bob", "Cyd"]),
@@ -120,6 +121,11 @@ async def test_a_query_answers_what_the_service_documents(
         ("SELECT c.a, COUNT(1) AS n FROM c", "could not be resolved"),
         ("SELECT * FROM c WHERE NOT c.a = 1", "parentheses"),
         ("SELECT TOP -1 * FROM c", "Syntax error"),
+        ("SELECT VALUE t FROM c JOIN t IN c.tags ORDER BY t", "could not be mapped to a document path"),
+        ("SELECT * FROM c ORDER BY c.a + 1", "could not be mapped to a document path"),
+        ("SELECT * FROM c ORDER BY c.a, c.b", "does not have a corresponding composite index"),
+        ("SELECT VALUE ARRAY(SELECT VALUE t FROM t IN c.tags ORDER BY t) FROM c", "not supported in subqueries"),
+        ("SELECT c.a, COUNT(1) AS n FROM c GROUP BY c.a ORDER BY c.a", "together with GROUP BY"),
         ("SELECT * FROM c ORDER BY c.a OFFSET 'x' LIMIT 1", "whole number"),
     ],
     ids=lambda value: value,
@@ -226,6 +232,23 @@ async def test_a_query_of_one_key_sees_nothing_of_another(container: ContainerPr
     await fill(container, [{"id": "a"}, {"id": "b"}], "q")
     assert len(await query(container, "SELECT * FROM c", "p")) == 1
     assert len(await query(container, "SELECT * FROM c WHERE c.pk = 'q'", "p")) == 0
+
+
+async def test_order_by_several_paths_follows_a_composite_index(
+    make_container: Callable[..., Awaitable[ContainerProxy]],
+) -> None:
+    index = [{"path": "/a", "order": "ascending"}, {"path": "/b", "order": "descending"}]
+    policy = {"includedPaths": [{"path": "/*"}], "excludedPaths": [{"path": "/no/*"}], "compositeIndexes": [index]}
+    container = await make_container(indexing_policy=policy)
+    await fill(container, [{"id": f"{a}{b}", "a": a, "b": b} for a in (1, 2) for b in (1, 2)])
+    ordered = "SELECT VALUE c.id FROM c ORDER BY "
+    assert await query(container, ordered + "c.a, c.b DESC") == ["12", "11", "22", "21"]
+    assert await query(container, ordered + "c.a DESC, c.b ASC") == ["21", "22", "11", "12"]
+    for refused in ("c.a, c.b", "c.b DESC, c.a", "c.a, c.b DESC, c.id"):
+        with pytest.raises(CosmosHttpResponseError, match="composite index"):
+            await query(container, ordered + refused)
+    with pytest.raises(CosmosHttpResponseError, match="excluded"):
+        await query(container, ordered + "c.no.thing")
 
 
 async def test_query_metrics_come_when_asked_for(container: ContainerProxy) -> None:
