@@ -16,7 +16,7 @@ from shared_code.azure.cosmos import cosmos_errors, read_or_none
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 

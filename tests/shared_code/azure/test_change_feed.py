@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.cosmos.signature import EMULATOR_KEY
+from local.stack.ports import free_ports
 from shared_code.azure.change_feed import follow, followed_until
 from shared_code.azure.cosmos import Item
+from tests.conftest import server
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, DatabaseProxy
@@ -141,3 +148,35 @@ async def test_two_runners_at_once_lose_nothing_and_both_end(records: ContainerP
     )
     await follow(records, leases, "test", after)
     assert set(one.ids) | set(other.ids) | set(after.ids) == set(ids)
+
+
+async def test_a_range_that_has_split_since_is_followed_on_from_where_it_was(tmp_path: Path) -> None:
+    from azure.cosmos import PartitionKey
+
+    before, after, later = Seen(), Seen(), Seen()
+    async with database_of(tmp_path, ranges=1) as database:
+        records = await database.create_container("records", PartitionKey("/pk"))
+        leases = await database.create_container("leases", PartitionKey("/id"))
+        old = await put(records, *range(20))
+        await follow(records, leases, "test", before)
+    async with database_of(tmp_path, ranges=3) as database:
+        records, leases = map(database.get_container_client, ("records", "leases"))
+        new = await put(records, *range(10, 40))
+        followed = await follow(records, leases, "test", after, page_items=4)
+        await follow(records, leases, "test", later)
+    assert before.ids == old
+    assert after.ids == new
+    assert followed.as_of is not None
+    assert later.pages == []
+
+
+@asynccontextmanager
+async def database_of(data: Path, ranges: int) -> AsyncIterator[DatabaseProxy]:
+    """A database in a server of its own that keeps its data in `data`, with so many feed ranges."""
+    from azure.cosmos.aio import CosmosClient
+
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "local.cosmos", "--port", str(port), "--data", str(data), "--end-with-parent"]
+    with server([*command, "--ranges", str(ranges)], data / f"{ranges}.log"):
+        async with CosmosClient(f"http://127.0.0.1:{port}", credential=EMULATOR_KEY) as client:
+            yield await client.create_database_if_not_exists("test")

@@ -276,6 +276,21 @@ async def test_many_days_of_several_persons_come_to_what_the_statistics_module_s
         assert Decimal(mean) == round(statistics.mean(values), 3)
 
 
+async def test_a_day_of_more_numbers_than_one_batch_holds_is_counted_and_uncounted_whole(portal: Portal) -> None:
+    panel = weight(1, component=[
+        {"code": {"coding": [{"system": "http://example.org", "code": f"c{number}"}]},
+         "valueQuantity": {"value": number, "system": UCUM, "code": "mmol/L"}}
+        for number in range(150)
+    ])  # fmt: skip
+    stored = await portal.store.create(CLINIC, panel)
+    await portal.counted()
+    counted = await portal.stored_aggregates()
+    await portal.store.delete(CLINIC, "Observation", stored.id)
+    await portal.counted()
+    assert len(counted) == 151
+    assert await portal.stored_aggregates() == []
+
+
 async def test_the_answer_covers_the_days_asked_for_both_ends_included(portal: Portal) -> None:
     for number in range(1, 6):
         await portal.store.create(CLINIC, weight(number, f"2024-05-0{number}"))
