@@ -26,7 +26,8 @@ def contract_host(pytestconfig: pytest.Config) -> Iterator[str]:
     if given:
         yield given.rstrip("/")
         return
-    with running_host(Path(__file__).parent / "contract_app") as host:
+    app = Path(__file__).parent / "contract_app"
+    with running_host(app, "--settings", str(app / "local.settings.sample.json")) as host:
         yield host.url
 
 
