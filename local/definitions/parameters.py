@@ -42,6 +42,7 @@ class Parameters:
             if row.get("type") in KINDS and row["url"].startswith(OFFICIAL) and "expression" in row
         ]
         self._tables = tables
+        self._resources = {name for name, table in tables.items() if "contained" in table[name]} - {"DomainResource"}
 
     def of(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """`{name: {kind, paths: [[path, type, only?]], targets?}}` in the order of names.
@@ -49,6 +50,7 @@ class Parameters:
         path   property names of JSON joined by dots, 'telecom[system=phone]' and 'entry[0].resource' being the filters
         type   the data type found there; 'exists' for the one parameter that asks whether there is anything
         only   the type that a reference must point to
+        targets   the types that a reference may point to; left out where that is every type
         """
         found = {}
         for row in sorted(self._definitions, key=lambda row: str(row["code"])):
@@ -58,11 +60,9 @@ class Parameters:
             paths = [path for path in resolved if path[1] in KINDS[row["type"]]]
             if paths:
                 parameter: dict[str, Any] = {"kind": row["type"], "paths": paths}
-                if row["type"] == "reference":
-                    only = {path[2] for path in paths if len(path) > 2}
-                    parameter["targets"] = sorted(
-                        only or set(self._targets(resource_type, paths)) or set(row.get("target", []))
-                    )
+                targets = self._targets(resource_type, row, paths) if row["type"] == "reference" else set()
+                if targets and not targets >= self._resources:
+                    parameter["targets"] = sorted(targets)
                 found[row["code"]] = parameter
         return found
 
@@ -123,8 +123,12 @@ class Parameters:
         path = kind.removeprefix("#")
         return self._tables.get(path.split(".")[0], {}).get(path, {})
 
-    def _targets(self, resource_type: str, paths: list[list[str]]) -> Iterator[str]:
-        """What the elements themselves allow, which is often less than what the shared parameter lists."""
+    def _targets(self, resource_type: str, row: dict[str, Any], paths: list[list[str]]) -> set[str]:
+        """What the expression asks for, else what the elements allow, which is often less than a parameter lists."""
+        only = {path[2] for path in paths if len(path) > 2}
+        return only or set(self._allowed(resource_type, paths)) or set(row.get("target", []))
+
+    def _allowed(self, resource_type: str, paths: list[list[str]]) -> Iterator[str]:
         for path, *_ in paths:
             kind = f"#{resource_type}"
             element: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from shared_code.fhir.dates import period_span, span, spans_of_timing
 from shared_code.fhir.definitions import definition
 from shared_code.fhir.property_paths import Finder, finder
 from shared_code.fhir.references import relative, unversioned
-from shared_code.fhir.resource_types import Resource
+from shared_code.fhir.resource_types import Resource, resource_types
 from shared_code.fhir.tokens import token_values
 
 SERVED = frozenset({"patient", "subject", "code", "status", "date", "identifier"})
@@ -39,7 +39,7 @@ def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """The served parameters of a type, by name."""
     return MappingProxyType(
         {
-            name: SearchParameter(name, row["kind"], tuple(row.get("targets", ())))
+            name: SearchParameter(name, row["kind"], _targets(row))
             for name, row in _served(resource_type).items()
         }
     )
@@ -64,6 +64,12 @@ def _distinct(found: list[Any]) -> list[Any]:
     if isinstance(found[0], str):
         return list(dict.fromkeys(found))
     return [value for index, value in enumerate(found) if value not in found[:index]]
+
+
+def _targets(row: dict[str, Any]) -> tuple[str, ...]:
+    if row["kind"] != "reference":
+        return ()
+    return tuple(row["targets"] if "targets" in row else sorted(resource_types()))
 
 
 def _served(resource_type: str) -> dict[str, dict[str, Any]]:
