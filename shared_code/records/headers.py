@@ -78,7 +78,7 @@ class Headers:
         while True:
             try:
                 return await self._replace(header, "committed")
-            except (errors.VersionConflict, errors.Busy):
+            except (errors.VersionConflict, errors.NotFound, errors.Busy):
                 current = await self.read(header["tx"])
                 if current is None or current["state"] == "aborted":
                     raise Aborted(f"transaction {header['tx']} was aborted") from None
@@ -91,7 +91,7 @@ class Headers:
         while header["state"] == "pending":
             try:
                 return await self._replace(header, "aborted")
-            except errors.VersionConflict:
+            except (errors.VersionConflict, errors.NotFound):
                 current = await self.read(header["tx"])
                 if current is None:
                     return header | {"state": "aborted", "pages": 0}
