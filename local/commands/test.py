@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
 import sys
 
 from local.commands.arguments import ROOT
@@ -12,8 +12,9 @@ HOST_CONTRACT = "tests/local/host/test_contract.py"
 
 
 def run(given: argparse.Namespace) -> int:
-    """pytest's exit code."""
+    """Become pytest, whose exit code and handling of Ctrl-C are then this command's."""
     arguments: list[str] = list(given.rest)
     if given.host:
         arguments = [f"--host={given.host}", *(arguments or [HOST_CONTRACT])]
-    return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])

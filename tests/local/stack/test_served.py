@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -104,4 +105,13 @@ def test_an_end_leaves_no_process(served):
     served.stop()
     wait_until_gone(pids, served.folder.root)
     assert not any(os.path.exists(f"/proc/{pid}/cwd") for pid in pids.values())
+    served.start()
+
+
+def test_a_second_interrupt_ends_everything_at_once(served):
+    pids = served.services["pids"]
+    os.kill(pids["supervisor"], signal.SIGINT)
+    os.kill(pids["supervisor"], signal.SIGTERM)
+    served.stop()
+    wait_until_gone(pids, served.folder.root)
     served.start()
