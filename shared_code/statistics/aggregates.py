@@ -100,8 +100,9 @@ class Aggregates:
                     raise
 
     async def _recompute(self, person: Person, days: Sequence[str], etag: str | None) -> str | None:
-        """Make the aggregates of these days what `records` says. Gives the new ETag of the turn, which always changes:
-        that nothing counts any more is also something that a slower update must not overlook.
+        """Make the aggregates of these days what `records` says; gives the new ETag of the turn.
+
+        The turn changes even where no aggregate does: a slower update must not overlook that nothing counts any more.
         """
         items = {}
         kept: dict[str, Item] = {}
