@@ -2,9 +2,9 @@
 
 import azure.functions as func
 
-from functions import health, loading, records
+from functions import health, loading, records, reminders, statistics
 
 app = func.FunctionApp()
 
-for capability in (health, loading, records):
+for capability in (health, loading, records, reminders, statistics):
     app.register_functions(capability.blueprint)

@@ -101,7 +101,7 @@ def _token_checker() -> TokenChecker:
     s = settings()
 
     async def fetch_keys() -> dict[str, Any]:
-        configuration = await fetch_json(f"{s.token_issuer}/.well-known/openid-configuration")
+        configuration = await fetch_json(f"{s.token_issuer.rstrip('/')}/.well-known/openid-configuration")
         return await fetch_json(str(configuration.get("jwks_uri", "")))
 
     return TokenChecker(s.token_issuer, s.token_audience, fetch_keys, time.time)

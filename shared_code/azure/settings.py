@@ -71,18 +71,18 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         missing.append("DataStorage__blobServiceUri")
     if missing:
         raise SettingsError(f"app settings are missing: {', '.join(missing)}; see docs/settings.md")
-    required = {field: environ[name].rstrip("/") for name, field in REQUIRED.items()}
+    required = {field: environ[name] for name, field in REQUIRED.items()}
     optional = {field: environ.get(name) or None for name, field in OPTIONAL.items()}
     return Settings(
-        cosmos_endpoint=required["cosmos_endpoint"],
+        cosmos_endpoint=required["cosmos_endpoint"].rstrip("/"),
         cosmos_database=required["cosmos_database"],
         cosmos_key=optional["cosmos_key"],
         blob_endpoint=optional["blob_endpoint"],
         storage_connection=optional["storage_connection"],
         token_issuer=required["token_issuer"],
         token_audience=required["token_audience"],
-        fhir_base_url=required["fhir_base_url"],
-        email_endpoint=required["email_endpoint"],
+        fhir_base_url=required["fhir_base_url"].rstrip("/"),
+        email_endpoint=required["email_endpoint"].rstrip("/"),
         email_sender=required["email_sender"],
         email_key=optional["email_key"],
         identity_client_id=optional["identity_client_id"],
