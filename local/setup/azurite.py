@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.setup.telling import SetupError, run_with_progress
 
-OLDEST_NODE = (18, 0)
+OLDEST_NODE = (20, 6)  # what the packages in package-lock.json ask for
 PINNED = ("package.json", "package-lock.json")
 
 
@@ -45,7 +45,7 @@ def installed_version(tools: Path) -> str | None:
 
 def require_node() -> None:
     """Raises SetupError if there is no Node, or one that Azurite cannot run on."""
-    wanted = f"Node.js {OLDEST_NODE[0]} or later"
+    wanted = "Node.js {}.{} or later".format(*OLDEST_NODE)
     get = "Get it from https://nodejs.org/en/download (any LTS release) and start again."
     node = shutil.which("node")
     if node is None:

@@ -66,14 +66,14 @@ def test_this_python_is_taken_first(tmp_path):
 
 def test_without_node_the_version_and_its_source_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SetupError, match=r"Node\.js 18 or later .* none is on PATH.*https://nodejs\.org"):
+    with pytest.raises(SetupError, match=r"Node\.js 20\.6 or later .* none is on PATH.*https://nodejs\.org"):
         require_node()
 
 
 def test_an_old_node_is_named_with_its_version(tmp_path, monkeypatch):
     program(tmp_path, "node", "echo v14.21.3")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(SetupError, match=r"Node\.js 18 or later is needed.* is v14\.21\.3"):
+    with pytest.raises(SetupError, match=r"Node\.js 20\.6 or later is needed.* is v14\.21\.3"):
         require_node()
 
 
