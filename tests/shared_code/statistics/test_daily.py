@@ -17,6 +17,9 @@ from shared_code import errors
 from shared_code.azure.change_feed import follow
 from shared_code.azure.cosmos import Item, in_parallel
 from shared_code.azure.leases import lease
+from shared_code.records import partition_key
+from shared_code.records.items import Change
+from shared_code.records.staging import promote_operations, stage_operations
 from shared_code.statistics.aggregates import Aggregates, Person
 from shared_code.statistics.measures import Key
 from tests.builders import observation, person, practitioner, system
@@ -172,6 +175,25 @@ async def test_a_transaction_counts_once_it_is_committed_and_promoted(portal: Po
     await portal.counted()
     assert (await portal.days("anna"))["2024-05-01"][1:3] == (1, "70")
     assert (await portal.days("ben"))["2024-05-01"][1:3] == (1, "90")
+
+
+async def test_an_observation_that_a_transaction_has_marked_counts_as_it_was_until_that_is_decided(
+    portal: Portal,
+) -> None:
+    stored = await portal.store.create(CLINIC, weight(70))
+    await portal.counted()
+    pk = partition_key("Patient/anna")
+    item = await portal.records.read_item(f"Observation:{stored.id}", pk)
+    changed = {**item, "version": 2, "resource": item["resource"].replace('"value":70', '"value":99')}
+    await portal.records.execute_item_batch(stage_operations(Change(changed, item), "undecided"), pk)
+    await portal.store.create(CLINIC, weight(72))
+    await portal.counted()
+    while_undecided = await portal.days()
+    marked = await portal.records.read_item(f"Observation:{stored.id}", pk)
+    await portal.records.execute_item_batch(promote_operations(marked, None), pk)
+    await portal.counted()
+    assert while_undecided == {"2024-05-01": ("kg", 2, "70", "72", "71.00")}
+    assert await portal.days() == {"2024-05-01": ("kg", 2, "72", "99", "85.50")}
 
 
 async def test_handling_the_same_pages_again_and_out_of_order_changes_nothing(portal: Portal) -> None:
