@@ -14,6 +14,7 @@ from local.services.kept_secrets import email_key
 from local.stack.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
+SENDER = "DoNotReply@portal.example"
 
 
 class Capture:

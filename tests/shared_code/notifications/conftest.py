@@ -9,9 +9,7 @@ from azure.communication.email.aio import EmailClient
 from azure.core.credentials import AzureKeyCredential
 
 from shared_code.notifications import EmailChannel
-from tests.shared_code.notifications.capture import Capture
-
-SENDER = "DoNotReply@portal.example"
+from tests.shared_code.notifications.capture import SENDER, Capture
 
 
 @pytest.fixture(scope="module")

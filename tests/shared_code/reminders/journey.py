@@ -15,13 +15,13 @@ from shared_code.notifications.outbox import CHECKPOINT
 from shared_code.records import RecordStore, partition_key
 from shared_code.reminders import Letters, Planner
 from tests.builders import appointment, patient, system
+from tests.shared_code.notifications.capture import SENDER
 
 if TYPE_CHECKING:
     from azure.communication.email.aio import EmailClient
     from azure.cosmos.aio import DatabaseProxy
 
 LEAD_HOURS = 24
-SENDER = "DoNotReply@portal.example"
 START = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)  # an hour before the visit below is due
 
 
