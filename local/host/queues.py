@@ -64,8 +64,9 @@ class QueueListener:
                     await self._one_ended()
                 if messages:
                     idle_seconds = SHORTEST_POLL_SECONDS
-                elif not await paused(self._stopping, idle_seconds * random.uniform(0.8, 1.2)):
-                    idle_seconds = min(idle_seconds * 2, self._options.max_polling_interval_seconds)
+                elif not await paused(self._stopping, idle_seconds):
+                    longer = idle_seconds * 2 * random.uniform(0.8, 1.2)  # else all hosts would ask at the same moments
+                    idle_seconds = min(longer, self._options.max_polling_interval_seconds)
             if self._running:
                 await asyncio.wait(self._running)
         except asyncio.CancelledError:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient, BlobLeaseClient, ContainerClient
 
 from local.host.host import host_id
 from local.host.schedule import parse_schedule
@@ -184,6 +184,24 @@ def test_of_two_hosts_one_runs_the_timer_and_the_other_takes_over(
     assert {line[:19] for line in second.log if "ticked" in line}.isdisjoint(
         {line[:19] for line in first.log if "ticked" in line}
     )
+
+
+def test_a_host_whose_lock_is_taken_away_stops_its_timer_until_it_gets_it_back(
+    tmp_path: Path, azurite: str, start_host: StartHost
+) -> None:
+    app = write_app(tmp_path, ANONYMOUS + TOLD % ("* * * * * *", ""))
+    shortest = {"AzureFunctionsJobHost__singleton__listenerLockPeriod": "00:00:15"}
+    host = start_host(app, environ={"AzureWebJobsStorage": azurite, **QUICK_LOCKS, **shortest})
+    host.logged("ticked")
+    name = f"locks/{host_id(os.environ, app.resolve())}/Host.Functions.tick.Listener"
+    lease = BlobLeaseClient(BlobClient.from_connection_string(azurite, "azure-webjobs-hosts", name))
+    lease.break_lease(lease_break_period=0)
+    lease.acquire(lease_duration=-1)
+    BlobClient.from_connection_string(azurite, "azure-webjobs-hosts", name).set_blob_metadata({}, lease=lease)
+    host.logged("is lost")
+    before = len([line for line in host.log if "ticked" in line])
+    lease.release()
+    host.logged("ticked", before + 1)
 
 
 def test_after_a_kill_the_next_host_runs_the_timer_at_once(tmp_path: Path, azurite: str, start_host: StartHost) -> None:
