@@ -126,7 +126,7 @@ class _Run:
             headers["x-ms-continuation"] = page.next.token(self.fingerprint)
         if self.request.flag("x-ms-documentdb-populatequerymetrics"):
             headers["x-ms-documentdb-query-metrics"] = _metrics(page, time.perf_counter() - began)
-        return Answer(200, body, headers, charge.query(page.items_read, page.size))
+        return Answer(200, body, headers, charge.query(page.items_loaded, page.size))
 
 
 def feed_headers(account: Account, container: Container, range_id: str | None) -> dict[str, str]:
@@ -169,10 +169,10 @@ def _start(request: Request, fingerprint: str) -> Position | None:
 def _metrics(page: Page, seconds: float) -> str:
     values = {
         "totalExecutionTimeInMs": f"{seconds * 1000:.2f}",
-        "retrievedDocumentCount": str(page.items_read),
+        "retrievedDocumentCount": str(page.items_loaded),
         "retrievedDocumentSize": str(page.size),
         "outputDocumentCount": str(len(page.rows)),
         "outputDocumentSize": str(page.size),
-        "indexUtilizationRatio": f"{len(page.rows) / page.items_read if page.items_read else 1:.2f}",
+        "indexUtilizationRatio": f"{len(page.rows) / page.items_loaded if page.items_loaded else 1:.2f}",
     }
     return ";".join(f"{name}={value}" for name, value in values.items())

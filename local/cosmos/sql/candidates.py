@@ -41,7 +41,7 @@ def candidates(query: Query, constant: Constant, scope: Scope, definition: KeyDe
     """Every item that the query may return is among them."""
     found = Candidates()
     root = root_alias(query)
-    terms = _conjuncts(query.where)
+    terms = conjuncts(query.where)
     facts = _equalities(terms, root, constant)
     components = [facts.get(path, UNDEFINED) for path in definition.paths]
     if scope.key is not None:
@@ -78,7 +78,8 @@ def path_of(expression: Expression, root: str | None) -> tuple[str, ...] | None:
     return tuple(parts[::-1]) if isinstance(expression, Alias) and expression.name == root and root else None
 
 
-def _conjuncts(where: Expression | None) -> tuple[Expression, ...]:
+def conjuncts(where: Expression | None) -> tuple[Expression, ...]:
+    """The conditions that must all hold."""
     if where is None:
         return ()
     return where.operands if isinstance(where, Logical) and where.operator == "AND" else (where,)
@@ -136,7 +137,7 @@ def _listed(term: Expression, root: str | None, constant: Constant, definition: 
         return None
     pairs: list[tuple[str, str]] = []
     for operand in term.operands:
-        facts = _equalities(_conjuncts(operand), root, constant)
+        facts = _equalities(conjuncts(operand), root, constant)
         item_id, components = facts.get(_ID), [facts.get(path, UNDEFINED) for path in definition.paths]
         if type(item_id) is not str or not all(_is_component(component) for component in components):
             return None

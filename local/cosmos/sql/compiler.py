@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql import operators
+from local.cosmos.sql.candidates import conjuncts
 from local.cosmos.sql.functions import FUNCTIONS
 from local.cosmos.sql.select import Select, compile_select, object_of
 from local.cosmos.sql.syntax import (
@@ -101,11 +102,7 @@ class Compiler:
 
     def conjuncts(self, where: Expression | None, names: Names) -> list[Evaluator]:
         """Closures that must all be true for a row to stay."""
-        if where is None:
-            return []
-        if isinstance(where, Logical) and where.operator == "AND":
-            return [self.expression(operand, names) for operand in where.operands]
-        return [self.expression(where, names)]
+        return [self.expression(term, names) for term in conjuncts(where)]
 
     def select(self, query: Query, names: Names) -> Select:
         """A subquery, which may use the aliases around it."""

@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from local.cosmos.ranges import Scope
-from local.cosmos.sql.candidates import Candidates, candidates, path_of, root_alias
+from local.cosmos.sql.candidates import Candidates, candidates, conjuncts, path_of, root_alias
 from local.cosmos.sql.compiler import Compiler
+from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.position import Position
 from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
 from local.cosmos.sql.syntax import Alias, Expression, Member, Query
-from local.cosmos.sql.values import UNDEFINED, Key, Value, canonical, order_key
+from local.cosmos.sql.values import UNDEFINED, Evaluator, Key, Value, canonical, order_key
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.items import now
 
@@ -29,11 +30,14 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Page:
-    """The rows of one page as JSON, and where the next one begins; None after the last."""
+    """The rows of one page as JSON, and where the next one begins; None after the last.
+
+    items_loaded  those that the service would have had to load: what its index alone cannot tell apart
+    """
 
     rows: list[bytes] = field(default_factory=list)
     next: Position | None = None
-    items_read: int = 0
+    items_loaded: int = 0
     size: int = 0
 
     def add(self, row: bytes) -> None:
@@ -81,6 +85,7 @@ class Execution:
         if partial and self.select.limit is not None:
             self.select.limit += self.select.offset
             self.select.offset = 0
+        self._served = self._served_by_index()
         self._backwards = False
         if self._sorted_by_id():
             self._backwards = not query.order_by[0].ascending
@@ -117,9 +122,8 @@ class Execution:
         skip, take = start.skip, start.take
         deadline = time.monotonic() + limits.seconds
         for item in self._items(connection, resume):
-            page.items_read += 1
             before = self._is_before(item, start)
-            for row, value in self._rows(item):
+            for row, value in self._rows(item, page):
                 if seen is not None:
                     text = canonical(value)
                     if text in seen:
@@ -177,10 +181,9 @@ class Execution:
         assert grouping is not None  # `page` chose this way because there is one
         groups: Groups = {}
         for item in self._items(connection, None):
-            page.items_read += 1
-            self._env[0] = _decode(item.body)
-            for _ in self.select.rows(self._env):
-                add_row(grouping, groups, self._env)
+            if self._load(item, page):
+                for _ in self.select.rows(self._env):
+                    add_row(grouping, groups, self._env)
         if self._partial:
             (_, aggregates), *_ = [*groups.values(), ([], grouping.start())]
             parts = [one.partial() for one in aggregates]
@@ -211,9 +214,19 @@ class Execution:
 
     # Items and their rows.
 
-    def _rows(self, item: Candidate) -> Iterator[tuple[int, Value]]:
+    def _load(self, item: Candidate, page: Page) -> bool:
+        """Puts an item into the environment, unless the index of the service would have left it out."""
+        self._env[0] = _decode(item.body)
+        for accepts in self._served:
+            if accepts(self._env) is not True:
+                return False
+        page.items_loaded += 1
+        return True
+
+    def _rows(self, item: Candidate, page: Page) -> Iterator[tuple[int, Value]]:
+        if not self._load(item, page):
+            return
         env, select = self._env, self.select
-        env[0] = _decode(item.body)
         for row, _ in enumerate(select.rows(env)):
             value = select.project(env)
             if value is not UNDEFINED:
@@ -222,8 +235,7 @@ class Execution:
     def _keyed(self, connection: sqlite3.Connection, page: Page) -> Iterator[tuple[Any, ...]]:
         orders = self.select.order
         for item in self._items(connection, None):
-            page.items_read += 1
-            for row, value in self._rows(item):
+            for row, value in self._rows(item, page):
                 values = [order.evaluate(self._env) for order in orders]
                 keys = tuple([order.key(one) for order, one in zip(orders, values, strict=True)])
                 # The stored text is enough for a whole item; its fields would only take memory.
@@ -281,6 +293,18 @@ class Execution:
             return False
         here, there = (item.epk, item.id), (start.epk, start.id)
         return here > there if self._backwards else here < there
+
+    def _served_by_index(self) -> list[Evaluator]:
+        """The conditions that the service answers from its index, taken out of those for the rows."""
+        query, root = self._query, root_alias(self._query)
+        if root is None or len(query.sources) != 1:
+            return []
+        policy = policy_of(self._container.properties)
+        terms = conjuncts(query.where)
+        evaluators = self.select.filters
+        served = [policy.serves(term, root) for term in terms]
+        self.select.filters = [one for one, is_served in zip(evaluators, served, strict=True) if not is_served]
+        return [one for one, is_served in zip(evaluators, served, strict=True) if is_served]
 
     def _sorted_by_id(self) -> bool:
         """ORDER BY the id alone, in one partition key, is the order of the index."""
