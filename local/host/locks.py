@@ -8,11 +8,13 @@ import logging
 import os
 import platform
 
+from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, BlobLeaseClient, ContainerClient
 
 CONTAINER = "azure-webjobs-hosts"
 MACHINE, PROCESS = "machine", "process"
+INTRODUCTION_SECONDS = 0.3
 log = logging.getLogger("Host.Singleton")
 
 
@@ -35,8 +37,7 @@ class ListenerLock:
         except ResourceNotFoundError:
             await self._create()
             lease = await self._take()
-        if lease is None and await self._holder_is_gone():
-            await BlobLeaseClient(self._blob).break_lease(lease_break_period=0)
+        if lease is None and await self._free_if_holder_is_gone():
             lease = await self._take()
         self._lease = lease
         if lease is not None:
@@ -85,15 +86,27 @@ class ListenerLock:
             raise
         return lease
 
-    async def _holder_is_gone(self) -> bool:
-        """Whether the holder was a process of this machine that is no more: then nobody need wait for its lease.
+    async def _free_if_holder_is_gone(self) -> bool:
+        """End the lease if its holder was a process of this machine that is no more; whether it was ended.
 
-        Azure waits, since it cannot know; here a host that was killed is usually started again at once.
+        Azure waits until the lease runs out, since it cannot know; here a host that was killed is usually started
+        again at once. A holder says who it is just after it took the lease: hence the pause and the condition.
         """
-        holder = (await self._blob.get_blob_properties()).metadata or {}
+        found = await self._blob.get_blob_properties()
+        holder = found.metadata or {}
         if holder.get(MACHINE) != (platform.node() or "localhost") or not holder.get(PROCESS, "").isdecimal():
             return False
-        return not _is_alive(int(holder[PROCESS]))
+        if _is_alive(int(holder[PROCESS])):
+            return False
+        await asyncio.sleep(INTRODUCTION_SECONDS)
+        lease = BlobLeaseClient(self._blob)
+        try:
+            await lease.break_lease(0, etag=found.etag, match_condition=MatchConditions.IfNotModified)
+        except HttpResponseError as fault:
+            if fault.status_code in (409, 412):  # it ended by itself, or another host has it now
+                return False
+            raise
+        return True
 
 
 def _is_alive(process: int) -> bool:
