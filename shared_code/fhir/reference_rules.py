@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from shared_code.fhir.findings import Findings, Place, Step
+from shared_code.fhir.findings import Findings, Place, Step, shortened
 from shared_code.fhir.references import relative
 from shared_code.fhir.resource_types import resource_types
 
@@ -25,6 +25,8 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
     targets     the types that the element allows; empty: any
     """
 
+    allowed = targets or resource_types()
+
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
         before = findings.count
         structure(value, parent, step, findings)
@@ -34,10 +36,12 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
         literal = value.get("reference")
         said = value.get("type")
         kind = _target_type(literal, here, findings) if literal is not None else None
-        if kind and said and said != kind:
-            findings.add("value", f"'type' says {said}, the reference {kind}", here, "type")
-        kind = kind or said
-        if targets and kind in resource_types() and kind not in targets:
+        if said is not None:
+            said = said.removeprefix("http://hl7.org/fhir/StructureDefinition/")
+            if kind and said != kind:
+                findings.add("value", f"'type' says {shortened(said)}, the reference {kind}", here, "type")
+            kind = kind or said
+        if kind is not None and kind not in allowed and kind in resource_types():
             findings.add("value", f"may refer to {_either(targets)}, not to {kind}", here)
 
     return check
@@ -45,10 +49,12 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
 
 def _target_type(literal: str, here: Place, findings: Findings) -> str | None:
     """The type that a literal reference names; None where it names none, or is wrong and was added to the findings."""
+    if literal.startswith("urn:"):
+        return None  # the common form within a transaction
     if target := relative(literal):
         if target[0] in resource_types():
             return target[0]
-        findings.add("value", f"refers to '{target[0]}', which is not a resource type", here, "reference")
+        findings.add("value", f"refers to '{shortened(target[0])}', which is no resource type", here, "reference")
     elif _LOCAL.fullmatch(literal):
         findings.local.append((literal[1:], here))
     elif match := _CONDITIONAL.fullmatch(literal):

@@ -14,8 +14,10 @@ type Rule = Callable[[dict[str, Any]], Iterator[Broken]]
 
 def has(value: dict[str, Any], name: str) -> bool:
     """Whether an element is there, be it only with an extension; 'value[x]' stands for any of a choice."""
+    if name in value:
+        return True
     if not name.endswith("[x]"):
-        return name in value or f"_{name}" in value
+        return f"_{name}" in value
     start, length = name[:-3], len(name) - 3
     return any(key.lstrip("_").startswith(start) and key.lstrip("_")[length : length + 1].isupper() for key in value)
 

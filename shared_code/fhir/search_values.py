@@ -38,10 +38,7 @@ class _Extraction(NamedTuple):
 def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """The served parameters of a type, by name."""
     return MappingProxyType(
-        {
-            name: SearchParameter(name, row["kind"], _targets(row))
-            for name, row in _served(resource_type).items()
-        }
+        {name: SearchParameter(name, row["kind"], _targets(row)) for name, row in _served(resource_type).items()}
     )
 
 

@@ -15,7 +15,7 @@ from shared_code.fhir.definitions import definition
 from shared_code.fhir.findings import Findings, Place, Step, kind_of, shortened
 from shared_code.fhir.invariants import rules_of
 from shared_code.fhir.narrative import xhtml_fault
-from shared_code.fhir.primitives import PRIMITIVES, FaultOf
+from shared_code.fhir.primitives import MAX_STRING, PRIMITIVES, PROOFS
 from shared_code.fhir.reference_rules import reference_rule
 from shared_code.fhir.resource_types import resource_types
 
@@ -169,7 +169,7 @@ class _Compiler:
         if kind == "code" and "codes" in element:
             return _code_check(_codes(element["codes"]))
         if kind in PRIMITIVES or kind == "xhtml":
-            return _primitive_check(PRIMITIVES.get(kind, xhtml_fault))
+            return _primitive_check(kind)
         if kind == "Resource":
             return check_resource
         check = self.check_of(kind.removeprefix("#"))
@@ -241,12 +241,22 @@ def _list_check(check: Check, maximum: str, minimum: int) -> Check:
     return check_list
 
 
-def _primitive_check(fault_of: FaultOf) -> Check:
+def _primitive_check(kind: str) -> Check:
+    fault_of = PRIMITIVES.get(kind, xhtml_fault)
+    proof = PROOFS.get(kind)
+
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
         if fault := fault_of(value):
             findings.add("value", fault, (parent, step))
 
-    return check
+    if proof is None:
+        return check
+
+    def prove_or_check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        if not (type(value) is str and value and proof(value) and len(value) <= MAX_STRING):
+            check(value, parent, step, findings)
+
+    return prove_or_check
 
 
 def _code_check(codes: frozenset[str]) -> Check:

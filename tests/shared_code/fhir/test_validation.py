@@ -306,7 +306,7 @@ def test_valid(resource: Resource) -> None:
         pytest.param(
             observation(subject={"reference": "Nobody/1"}),
             "Observation.subject.reference",
-            "not a resource type",
+            "no resource type",
             id="no type",
         ),
         pytest.param(
