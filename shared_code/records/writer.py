@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item
@@ -20,6 +21,7 @@ from shared_code.records.transactions import Contended, Transactions
 from shared_code.records.versions import Place, Write, decide, touched_elsewhere
 
 ATTEMPTS = 4
+LARGE_WRITES = 200  # above, making their items leaves the event loop
 MAX_MOVES = 20  # homes that one resource has had, followed one after the other
 
 
@@ -68,13 +70,9 @@ class Writer:
         everything = [*writes, *(create.write for create in creates)]
         current = await self._current(caller, everything)
         elsewhere = await self._elsewhere(everything, current)
-        changes: list[Change] = [Change(marker_item(marker))] if marker else []
-        results: list[Stored | None] = []
-        now = self._now()
-        for write in everything:
-            made, result = decide(write, current.get(write.item_id), elsewhere.get(write.item_id, {}), now)
-            changes += made
-            results.append(result)
+        deciding = partial(_decide_all, caller, everything, current, elsewhere, self._now())
+        made, results = await asyncio.to_thread(deciding) if len(everything) > LARGE_WRITES else deciding()
+        changes = [*made, Change(marker_item(marker))] if marker else made
         if changes:
             await self._claim_ids(caller, everything, current)
             await self._apply(changes, creates)
@@ -185,6 +183,24 @@ class Writer:
             if caller.kind == "system":
                 raise
             raise errors.NotFound("one of the resources does not exist, and its id is not free") from None
+
+
+def _decide_all(
+    caller: Caller,
+    writes: Sequence[Write],
+    current: Mapping[str, Item],
+    elsewhere: Mapping[str, Mapping[str, Item]],
+    now: datetime,
+) -> tuple[list[Change], list[Stored | None]]:
+    changes: list[Change] = []
+    results: list[Stored | None] = []
+    for write in writes:
+        made, result = decide(write, current.get(write.item_id), elsewhere.get(write.item_id, {}), now)
+        if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
+            require_write(caller, "create", write.type, write.place.person)
+        changes += made
+        results.append(result)
+    return changes, results
 
 
 def _require_own_partition(write: Write) -> None:

@@ -150,6 +150,8 @@ async def test_a_person_may_not_write_elsewhere(store: RecordStore) -> None:
     for call in (
         store.create(person("anna"), observation("bert")),
         store.create(person("anna"), patient()),
+        store.update(person("cleo"), patient(id="cleo")),
+        store.update(person("anna", "patient/*.ru"), observation("anna", id="new")),
         store.delete(person("anna"), "Patient", "anna"),
         store.create(person("anna"), organization()),
         store.create(practitioner(), observation("anna")),
