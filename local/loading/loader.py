@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import httpx
+from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import ContainerClient
 
 from local.loading.dropping import drop_file
 from local.loading.posting import post_bundle
-from local.loading.report import Report
+from local.loading.report import Failure, Report
 from local.loading.sources import Source
 from local.services.event_grid import CONTAINER
 
@@ -60,6 +63,16 @@ async def load(
 
 
 async def _loaded(source: Source, target: Target, client: httpx.AsyncClient, container: ContainerClient) -> Report:
+    """Load one; what goes wrong with it is its failure and stops no other."""
+    try:
+        return await _by_its_way(source, target, client, container)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        return Report(failures=[Failure(source.name, "", f"cannot be read: {error}")])
+    except (httpx.HTTPError, AzureError) as error:
+        return Report(failures=[Failure(source.name, "", f"could not be sent or followed: {error}")])
+
+
+async def _by_its_way(source: Source, target: Target, client: httpx.AsyncClient, container: ContainerClient) -> Report:
     text = None if source.is_lines else source.text(MOST_BYTES_BY_POST)
     if text is not None:
         return await post_bundle(client, f"{target.url}/api/fhir", source.name, text)

@@ -85,10 +85,14 @@ def _sources_in(path: Path) -> Iterator[Source]:
     elif not path.is_file():
         return
     elif path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.lower().endswith((*BUNDLE, *LINES)):
-                    yield Source(f"{path}!{member}", _opens_member(path, member))
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = archive.namelist()
+        except zipfile.BadZipFile as error:
+            raise NothingToLoadError(f"{path} is no zip archive: {error}") from None
+        for member in members:
+            if member.lower().endswith((*BUNDLE, *LINES)):
+                yield Source(f"{path}!{member}", _opens_member(path, member))
     elif path.name.lower().endswith((*BUNDLE, *LINES)):
         yield Source(str(path), lambda: path.open("rb"))
 

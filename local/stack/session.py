@@ -12,7 +12,7 @@ from local.stack.child import StartError
 from local.stack.folder import FolderInUseError, StackFolder
 from local.stack.former import end_former_children
 from local.stack.ports import PortTakenError
-from local.stack.supervisor import Supervisor
+from local.stack.supervisor import Supervisor, require_app_port
 
 
 def say(text: str) -> None:
@@ -31,12 +31,18 @@ def run_stack(folder: StackFolder, app_port: int, when_ready: WhenReady, *, fres
     try:
         with folder.locked():
             if fresh:
-                asyncio.run(end_former_children(folder, say))
-                folder.forget()
+                asyncio.run(_forget(folder, app_port))
             return asyncio.run(_session(Supervisor(folder, app_port, say), when_ready))
     except (FolderInUseError, PortTakenError, StartError) as error:
         say(f"dev.py: {error}")
         return 1
+
+
+async def _forget(folder: StackFolder, app_port: int) -> None:
+    """Remove everything of earlier runs, but not for a start that cannot succeed."""
+    await end_former_children(folder, say)
+    require_app_port(app_port)
+    folder.forget()
 
 
 async def _session(supervisor: Supervisor, when_ready: WhenReady) -> int:

@@ -67,7 +67,7 @@ class Supervisor:
             raise
 
     def _require_ports(self) -> None:
-        require_free(self.app_port, "the functions", "End it, or name another with --port.")
+        require_app_port(self.app_port)
         kept = f"End it, or delete {self.folder.root / 'ports.json'} (tokens given out before then stop working)."
         for name, port in asdict(self.folder.ports()).items():
             require_free(port, f"the local {name} service", kept)
@@ -136,6 +136,11 @@ class Supervisor:
         """End the children at once."""
         for child in self.children.values():
             child.kill()
+
+
+def require_app_port(port: int) -> None:
+    """Raises PortTakenError if the functions cannot listen there."""
+    require_free(port, "the functions", "End it, or name another with --port.")
 
 
 async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -122,7 +122,7 @@ def _shown(request: SendRequest) -> dict[str, object]:
     try:
         message = json.loads(request.body)
     except ValueError:
-        message = None  # refused as not JSON; the text is beside it
+        message = request.body  # refused as not JSON
     return {
         "number": request.number,
         "received": request.received,
@@ -131,5 +131,4 @@ def _shown(request: SendRequest) -> dict[str, object]:
         "reason": request.reason,
         "outcome": request.outcome,
         "message": message,
-        "body": request.body,
     }

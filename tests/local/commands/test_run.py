@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.samples.people import PEOPLE
+from local.services.kept_secrets import signing_key
 from local.stack.ports import command_of, free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,11 +96,11 @@ def test_what_run_prints_works_and_a_second_run_has_kept_it(run):
     second.end(signal.SIGTERM)
 
 
-def test_a_fresh_run_forgets_everything(run):
-    first = run()
-    kept = first.data / "services" / "signing-key.json"
-    before = kept.read_text()
-    first.end()
-    second = run("--fresh")
-    assert kept.read_text() != before
-    second.end()
+def test_a_fresh_run_forgets_everything(run, tmp_path):
+    former = signing_key(tmp_path / "services").kid
+    (tmp_path / "cosmos").mkdir()
+    (tmp_path / "cosmos" / "former").touch()
+    fresh = run("--fresh")
+    assert not (tmp_path / "cosmos" / "former").exists()
+    assert signing_key(tmp_path / "services").kid != former
+    fresh.end()

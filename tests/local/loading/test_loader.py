@@ -76,6 +76,15 @@ def test_what_could_not_be_stored_is_named_with_its_file_and_entry(load, tmp_pat
     assert "2 failures" in answer.stdout
 
 
+def test_a_file_that_cannot_be_read_fails_alone(load, api, tmp_path):
+    (tmp_path / "broken.json.gz").write_bytes(gzip.compress(bundle_of(patient("never")).encode())[:-20])
+    (tmp_path / "whole.json").write_text(bundle_of(patient("beside-broken")))
+    answer = load(tmp_path)
+    assert answer.returncode == 1
+    assert "broken.json.gz: the file: cannot be read: " in answer.stdout
+    assert api.get("/Patient/beside-broken").status_code == 200
+
+
 def test_an_entry_of_a_batch_fails_alone(load, api, tmp_path):
     bad = patient("batch-bad", birthDate="2020-02-30")
     (tmp_path / "batch.json").write_text(bundle_of(patient("batch-ok"), bad, kind="batch"))

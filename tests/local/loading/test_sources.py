@@ -58,6 +58,12 @@ def test_lines_are_told_from_bundles(folder):
     assert [source.is_lines for source in sources_of([folder / "all.zip", folder / "b.json"])] == [True, False]
 
 
+def test_an_archive_that_is_none_is_named(folder):
+    (folder / "all.zip").write_bytes(b"not an archive")
+    with pytest.raises(NothingToLoadError, match=r"all\.zip is no zip archive"):
+        sources_of([folder])
+
+
 @pytest.mark.parametrize("name", ["missing.json", "notes.txt"])
 def test_a_path_with_nothing_to_load_is_named(folder, name):
     with pytest.raises(NothingToLoadError, match=name):
