@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One fault: an issue code of FHIR's IssueType, what is wrong, and the FHIRPath of where ('Patient.name[0].family')."""
+    """One fault: a code of FHIR's IssueType, what is wrong, and the FHIRPath of where ('Patient.name[0].family')."""
 
     code: str
     text: str

@@ -62,7 +62,10 @@ async def test_an_equal_update_makes_no_version(store: RecordStore) -> None:
 
 
 async def test_an_update_that_changes_only_digits_makes_a_version(store: RecordStore) -> None:
-    weight = '{"resourceType":"Observation","id":"w","status":"final","code":{"text":"w"},"subject":{"reference":"Patient/anna"},"valueQuantity":{"value":%s}}'
+    weight = (
+        '{"resourceType":"Observation","id":"w","status":"final","code":{"text":"w"},'
+        '"subject":{"reference":"Patient/anna"},"valueQuantity":{"value":%s}}'
+    )
     await store.update(system(), parse(weight % "72.5"))
     assert (await store.update(system(), parse(weight % "72.50"))).version == 2
 

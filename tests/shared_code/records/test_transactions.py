@@ -296,7 +296,7 @@ async def test_a_writer_waits_for_a_pending_transaction_and_then_says_busy(
         with pytest.raises(Death):
             await dying.transact(system(), writes(dying))
     assert await unfinished(database) != []
-    locked = [item for item in await unfinished(database) if item != "pending"][0]
+    locked = next(item for item in await unfinished(database) if item != "pending")
     resource_type, _, resource_id = locked.partition(":")
     changed = observation("anna", id=resource_id) if resource_type == "Observation" else organization(id=resource_id)
     with pytest.raises(errors.Busy):
