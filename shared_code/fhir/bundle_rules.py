@@ -16,7 +16,7 @@ def _bundle(value: dict[str, Any]) -> Iterator[Broken]:
     kind = value.get("type", "")
     entries: list[dict[str, Any]] = value.get("entry", [])
     if "total" in value and kind not in ("searchset", "history"):
-        yield "only a search or a history has a total (bdl-1)", "total"
+        yield "may only be given for a search or a history (bdl-1)", "total"
     for index, entry in enumerate(entries):
         yield from ((text, "entry", index, part) for text, part in _entry(kind, entry))
     if kind != "history":
@@ -24,26 +24,26 @@ def _bundle(value: dict[str, Any]) -> Iterator[Broken]:
     if kind == "document":
         identifier = value.get("identifier", {})
         if "system" not in identifier or "value" not in identifier:
-            yield "a document needs an identifier with system and value (bdl-9)", "identifier"
+            yield "needs system and value in a document (bdl-9)", "identifier"
         if "timestamp" not in value:
-            yield "a document needs 'timestamp' (bdl-10)", "timestamp"
+            yield "is required in a document (bdl-10)", "timestamp"
     if kind in _FIRST:
         first, key = _FIRST[kind]
         if not entries or entries[0].get("resource", {}).get("resourceType") != first:
-            yield f"the first entry of a {kind} is a {first} ({key})", "entry"
+            yield f"must begin with a {first} in a {kind} ({key})", "entry"
 
 
 def _entry(kind: str, entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "search" in entry and kind != "searchset":
-        yield "only entries of a search have 'search' (bdl-2)", "search"
+        yield "may only be given for a search (bdl-2)", "search"
     if ("request" in entry) != (kind in _WITH_REQUEST):
-        yield (
-            f"an entry of a {kind} {'needs' if kind in _WITH_REQUEST else 'may not have'} 'request' (bdl-3)",
-            "request",
-        )
+        yield f"{_verb(kind in _WITH_REQUEST)} in an entry of a {kind} (bdl-3)", "request"
     if ("response" in entry) != (kind in _WITH_RESPONSE):
-        needed = kind in _WITH_RESPONSE
-        yield f"an entry of a {kind} {'needs' if needed else 'may not have'} 'response' (bdl-4)", "response"
+        yield f"{_verb(kind in _WITH_RESPONSE)} in an entry of a {kind} (bdl-4)", "response"
+
+
+def _verb(required: bool) -> str:
+    return "is required" if required else "may not be given"
 
 
 def _repeated_urls(entries: list[dict[str, Any]]) -> Iterator[Broken]:
@@ -52,13 +52,13 @@ def _repeated_urls(entries: list[dict[str, Any]]) -> Iterator[Broken]:
         if "fullUrl" in entry:
             version = entry.get("resource", {}).get("meta", {}).get("versionId")
             if (entry["fullUrl"], version) in seen:
-                yield "the same fullUrl and version appear before in this bundle (bdl-7)", "entry", index, "fullUrl"
+                yield "names the same resource and version as an entry before (bdl-7)", "entry", index, "fullUrl"
             seen.add((entry["fullUrl"], version))
 
 
 def _full_url(entry: dict[str, Any]) -> Iterator[Broken]:
     if "/_history/" in entry.get("fullUrl", ""):
-        yield "a fullUrl names no version (bdl-8)", "fullUrl"
+        yield "may not name a version (bdl-8)", "fullUrl"
 
 
 BUNDLE_RULES: dict[str, tuple[Rule, ...]] = {

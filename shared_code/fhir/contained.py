@@ -27,15 +27,15 @@ def check_contained(resource: Resource, at: Place, findings: Findings) -> None:
 
 def _faults(item: Resource, mentioned: set[str]) -> Iterator[str]:
     if "contained" in item:
-        yield "a contained resource may not contain others (dom-2)"
+        yield "may not contain other resources, being contained itself (dom-2)"
     meta = item.get("meta")
     if isinstance(meta, dict):
         if "versionId" in meta or "lastUpdated" in meta:
-            yield "a contained resource has no version and no time of update (dom-4)"
+            yield "may not have a version or a time of update, being contained (dom-4)"
         if "security" in meta:
-            yield "a contained resource has no security labels of its own (dom-5)"
+            yield "may not have security labels of its own, being contained (dom-5)"
     if f"#{item.get('id')}" not in mentioned and "#" not in _fragments(item):
-        yield "a contained resource must be referred to from the resource, or refer to it with '#' (dom-3)"
+        yield "must be referred to from the resource that contains it, or refer to that with '#' (dom-3)"
 
 
 def _fragments(value: Any) -> Iterator[str]:

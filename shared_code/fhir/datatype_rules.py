@@ -31,7 +31,7 @@ def _range(value: dict[str, Any]) -> Iterator[Broken]:
     if low.get("code", low.get("unit")) != high.get("code", high.get("unit")):
         return  # of different units neither is known to be lower
     if "value" in low and "value" in high and low["value"] > high["value"]:
-        yield ("'low' must not be higher than 'high' (rng-2)",)
+        yield ("must not have a low that is higher than its high (rng-2)",)
 
 
 def _ratio(value: dict[str, Any]) -> Iterator[Broken]:
@@ -49,7 +49,7 @@ def _measured(key: str, system: str = _UCUM) -> tuple[Rule, ...]:
     return (
         needs("qty-3", "code", "system"),
         needs(key, "value", "code"),
-        rule(key, f"the system must be {system}", lambda value: value.get("system", system) != system, "system"),
+        rule(key, f"must be {system}", lambda value: value.get("system", system) != system, "system"),
     )
 
 
@@ -66,7 +66,7 @@ DATATYPE_RULES: dict[str, tuple[Rule, ...]] = {
     "ContactPoint": (needs("cpt-2", "value", "system"),),
     "Count": (
         *_measured("cnt-3"),
-        rule("cnt-3", "the code of a count is '1'", lambda value: value.get("code", "1") != "1", "code"),
+        rule("cnt-3", "must be '1' for a count", lambda value: value.get("code", "1") != "1", "code"),
         rule("cnt-3", "must be a whole number", _is_not_whole, "value"),
     ),
     "DataRequirement.codeFilter": (one_of("drq-1", "path", "searchParam"),),
@@ -74,7 +74,7 @@ DATATYPE_RULES: dict[str, tuple[Rule, ...]] = {
     "Distance": _measured("dis-1"),
     "Duration": (
         *_QUANTITY,
-        rule("drt-1", "its code is of UCUM", lambda value: "code" in value and value.get("system") != _UCUM, "system"),
+        rule("drt-1", f"must be {_UCUM}", lambda value: "code" in value and value.get("system") != _UCUM, "system"),
         needs("drt-1", "code", "value"),
     ),
     "Expression": (any_of("exp-1", "expression", "reference"),),
@@ -96,7 +96,7 @@ DATATYPE_RULES: dict[str, tuple[Rule, ...]] = {
         needs("tim-9", "offset", "when"),
         rule(
             "tim-9",
-            "an offset is not given for a meal itself",
+            "may not be given for a meal itself",
             lambda value: "offset" in value and {"C", "CM", "CD", "CV"} & set(value.get("when", ())),
             "offset",
         ),
@@ -105,7 +105,7 @@ DATATYPE_RULES: dict[str, tuple[Rule, ...]] = {
     "TriggerDefinition": (
         not_both("trd-1", "data", "timing[x]"),
         needs("trd-2", "condition", "data"),
-        rule("trd-3", "a named event needs 'name'", lambda v: v.get("type") == "named-event" and not has(v, "name")),
+        rule("trd-3", "needs 'name'", lambda v: v.get("type") == "named-event" and not has(v, "name")),
         rule("trd-3", "needs 'timing'", lambda v: v.get("type") == "periodic" and not has(v, "timing[x]")),
         rule("trd-3", "needs 'data'", lambda v: v.get("type", "").startswith("data-") and not has(v, "data")),
     ),

@@ -32,12 +32,13 @@ class Findings:
         self.conditional_references = conditional_references
 
     def add(self, code: str, text: str, at: Place | None, *steps: Step) -> None:
-        """Note a fault at a place, or at something below it."""
+        """Note a fault at a place, or at something below it; the text goes on from there: 'must be a list'."""
         self.count += 1
         if self.count <= MAX_ISSUES:
             for step in steps:
                 at = (at, step)
-            self.issues.append(Issue(code, text, rendered(at)))
+            path = rendered(at)
+            self.issues.append(Issue(code, f"{path or 'This'} {text}", path))
 
 
 def rendered(at: Place | None) -> str | None:
@@ -46,7 +47,7 @@ def rendered(at: Place | None) -> str | None:
     while at is not None:
         at, step = at
         steps.append(f"[{step}]" if isinstance(step, int) else f".{shortened(step.removeprefix('_'))}")
-    return "".join(reversed(steps)).removeprefix(".") or None
+    return "".join(reversed(steps)).lstrip(".") or None
 
 
 def shortened(text: str) -> str:

@@ -39,7 +39,7 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
         if said is not None:
             said = said.removeprefix("http://hl7.org/fhir/StructureDefinition/")
             if kind and said != kind:
-                findings.add("value", f"'type' says {shortened(said)}, the reference {kind}", here, "type")
+                findings.add("value", f"says {shortened(said)}, but the reference is to {kind}", here, "type")
             kind = kind or said
         if kind is not None and kind not in allowed and kind in resource_types():
             findings.add("value", f"may refer to {_either(targets)}, not to {kind}", here)

@@ -17,7 +17,13 @@ _CONDITION_CLINICAL = f"{_TERMINOLOGY}condition-clinical"
 _TYPES_WITH_OPTIONS = {
     "choice", "open-choice", "decimal", "integer", "date", "dateTime", "time", "string", "quantity",
 }  # fmt: skip
-_NOT_OF_DISPLAY = (("code", "que-3"), ("required", "que-6"), ("repeats", "que-6"), ("readOnly", "que-9"))
+_NOT_OF_DISPLAY = (
+    ("item", "que-1"),
+    ("code", "que-3"),
+    ("required", "que-6"),
+    ("repeats", "que-6"),
+    ("readOnly", "que-9"),
+)
 _TYPES_WITH_LENGTH = {"boolean", "decimal", "integer", "string", "text", "url", "open-choice"}
 
 
@@ -64,7 +70,7 @@ def _home_contact(value: dict[str, Any]) -> Iterator[Broken]:
     for name, key in (("address", "org-2"), ("telecom", "org-3")):
         for index, contact in enumerate(value.get(name, ())):
             if contact.get("use") == "home":
-                yield f"an organization is never at 'home' ({key})", name, index, "use"
+                yield f"may not be 'home' for an organization ({key})", name, index, "use"
 
 
 def _parameter(value: dict[str, Any]) -> Iterator[Broken]:
@@ -82,7 +88,7 @@ def _questionnaire(value: dict[str, Any]) -> Iterator[Broken]:
         link = item.get("linkId")
         if link is not None and link in seen:
             where: tuple[Step, ...] = (*steps, "linkId")
-            yield ("another item has the same linkId (que-2)", *where)
+            yield ("is the linkId of another item too (que-2)", *where)
         seen.add(link)
         below = reversed(list(enumerate(item.get("item", ()))))
         open_items += [((*steps, "item", index), child) for index, child in below]
@@ -90,24 +96,24 @@ def _questionnaire(value: dict[str, Any]) -> Iterator[Broken]:
 
 def _question(value: dict[str, Any]) -> Iterator[Broken]:
     kind = value.get("type")
-    if (kind == "group" and not has(value, "item")) or (kind == "display" and has(value, "item")):
-        yield "a group needs items, a display may not have any (que-1)", "item"
+    if kind == "group" and not has(value, "item"):
+        yield "is required in a group (que-1)", "item"
     for name, key in _NOT_OF_DISPLAY if kind == "display" else ():
         if has(value, name):
-            yield f"a display does not have '{name}' ({key})", name
+            yield f"may not be given in a display ({key})", name
     if kind not in _TYPES_WITH_OPTIONS and (has(value, "answerOption") or has(value, "answerValueSet")):
-        yield f"a {kind} has no answers to choose from (que-5)", "type"
+        yield "does not go with answers to choose from (que-5)", "type"
     if kind not in _TYPES_WITH_LENGTH and has(value, "maxLength"):
-        yield f"a {kind} has no maximum length (que-10)", "maxLength"
+        yield f"may not be given for a {kind} (que-10)", "maxLength"
     if len(value.get("enableWhen", ())) > 2 and not has(value, "enableBehavior"):
-        yield "more than two conditions need 'enableBehavior' (que-12)", "enableBehavior"
+        yield "is required where there are more than two conditions (que-12)", "enableBehavior"
 
 
 def _initial_values(value: dict[str, Any]) -> Iterator[Broken]:
     if value.get("type") in ("group", "display") and has(value, "initial"):
-        yield "a group or display has no initial value (que-8)", "initial"
+        yield "may not be given in a group or display (que-8)", "initial"
     if value.get("repeats") is not True and len(value.get("initial", ())) > 1:
-        yield "only a question that repeats has several initial values (que-13)", "initial"
+        yield "may have several values only where the question repeats (que-13)", "initial"
 
 
 def _percent(value: dict[str, Any]) -> bool:
@@ -141,30 +147,37 @@ RESOURCE_RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "Goal.target": (needs("gol-1", "detail[x]", "measure"),),
     "Group": (
-        rule("grp-1", "only an actual group has members", lambda v: has(v, "member") and v.get("actual") is not True),
+        rule(
+            "grp-1", "may have members only if it is actual", lambda v: has(v, "member") and v.get("actual") is not True
+        ),
     ),
     "Immunization.education": (any_of("imm-1", "documentType", "reference"),),
     "ImmunizationRecommendation.recommendation": (any_of("imr-1", "vaccineCode", "targetDisease"),),
     "InsurancePlan": (any_of("ipn-1", "identifier", "name"),),
-    "Linkage": (rule("lnk-1", "links at least two items", lambda value: len(value["item"]) < 2, "item"),),
+    "Linkage": (rule("lnk-1", "must have at least two entries", lambda value: len(value["item"]) < 2, "item"),),
     "List": (
         not_both("lst-1", "emptyReason", "entry"),
         rule(
             "lst-2",
-            "only a list of changes says what was deleted",
+            "may say what was deleted only in a list of changes",
             lambda value: value.get("mode") != "changes" and any(has(e, "deleted") for e in value.get("entry", ())),
             "entry",
         ),
         rule(
             "lst-3",
-            "only entries of a working list have dates",
+            "may have dates only in a working list",
             lambda value: value.get("mode") != "working" and any(has(e, "date") for e in value.get("entry", ())),
             "entry",
         ),
     ),
     "Measure.group.stratifier": (rule("mea-1", "needs either component, or code, description or criteria", _stratum),),
     "MeasureReport": (
-        rule("mrp-1", "has no groups", lambda v: v.get("type") == "data-collection" and has(v, "group"), "group"),
+        rule(
+            "mrp-1",
+            "may not be given in a data collection",
+            lambda v: v.get("type") == "data-collection" and has(v, "group"),
+            "group",
+        ),
     ),
     "MeasureReport.group.stratifier.stratum": (one_of("mrp-2", "value", "component"),),
     "MedicationAdministration.dosage": (any_of("mad-1", "dose", "rate[x]"),),
@@ -177,7 +190,7 @@ RESOURCE_RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "MolecularSequence": (
-        rule("msq-3", "is 0 or 1", lambda v: v.get("coordinateSystem", 0) not in (0, 1), "coordinateSystem"),
+        rule("msq-3", "must be 0 or 1", lambda v: v.get("coordinateSystem", 0) not in (0, 1), "coordinateSystem"),
     ),
     "MolecularSequence.referenceSeq": (
         needs("msq-5", "chromosome", "genomeBuild"),
@@ -199,13 +212,13 @@ RESOURCE_RULES: dict[str, tuple[Rule, ...]] = {
     "Questionnaire.item.enableWhen": (
         rule(
             "que-7",
-            "the operator 'exists' asks for a boolean",
+            "needs a boolean answer for the operator 'exists'",
             lambda value: value.get("operator") == "exists" and not has(value, "answerBoolean"),
         ),
     ),
     "QuestionnaireResponse.item": (not_both("qrs-1", "answer", "item"),),
     "RequestGroup.action": (one_of("rqg-1", "resource", "action"),),
-    "RiskAssessment.prediction": (rule("ras-2", "is at most 100 percent", _percent, "probability"),),
+    "RiskAssessment.prediction": (rule("ras-2", "must be at most 100", _percent, "probability"),),
     "SearchParameter": (needs("spd-1", "xpath", "xpathUsage"), only_if("spd-2", "chain", "type", "reference")),
     "ServiceRequest": (needs("prr-1", "orderDetail", "code"),),
     "Task": (

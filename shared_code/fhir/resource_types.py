@@ -42,7 +42,13 @@ SHARED_TYPES = frozenset(
 @cache
 def resource_types() -> frozenset[str]:
     """The concrete types of R4 that have an endpoint; Parameters is a request or an answer, never stored."""
-    return frozenset(contents()["resources"]) - {"Parameters"}
+    return concrete_types() - {"Parameters"}
+
+
+@cache
+def concrete_types() -> frozenset[str]:
+    """All types that a resource may be of."""
+    return frozenset(contents()["resources"])
 
 
 @cache

@@ -7,7 +7,8 @@ from typing import Any
 
 from shared_code.fhir.findings import Step
 
-# Looks at an object whose structure is right and yields (text, *steps to the place) for each fault.
+# Looks at an object whose structure is right and yields (text, *steps to the place) for each fault; the text goes on
+# from the path of the place: 'must not end before it starts'.
 type Broken = tuple[str, *tuple[Step, ...]]
 type Rule = Callable[[dict[str, Any]], Iterator[Broken]]
 
@@ -57,7 +58,7 @@ def needs(key: str, first: str, second: str) -> Rule:
 
     def rule(value: dict[str, Any]) -> Iterator[Broken]:
         if has(value, first) and not has(value, second):
-            yield (f"with {_shown(first)} needs {_shown(second)} ({key})",)
+            yield (f"needs {_shown(second)} where it has {_shown(first)} ({key})",)
 
     return rule
 

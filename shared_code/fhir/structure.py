@@ -17,7 +17,7 @@ from shared_code.fhir.invariants import rules_of
 from shared_code.fhir.narrative import xhtml_fault
 from shared_code.fhir.primitives import MAX_STRING, PRIMITIVES, PROOFS
 from shared_code.fhir.reference_rules import reference_rule
-from shared_code.fhir.resource_types import resource_types
+from shared_code.fhir.resource_types import concrete_types
 
 # Looks at `value`, which is the member `step` of what is at `parent`, and adds what is wrong to the findings.
 type Check = Callable[[Any, Place | None, Step, Findings], None]
@@ -43,7 +43,7 @@ class _Members:
         """What is required is there, and of each choice only one type is."""
         for element, names in self.required:
             if element not in value and names.isdisjoint(value):
-                findings.add("required", f"'{element}' is required", here, element)
+                findings.add("required", "is required", here, element)
         given = self.choices.keys() & value.keys() if self.choices else ()
         if len(given) > 1:
             chosen: dict[str, str] = {}
@@ -52,7 +52,8 @@ class _Members:
                 if name[0] == "_" and name[1:] in value:
                     continue
                 if choice in chosen:
-                    findings.add("structure", f"only one of {chosen[choice]} and {name} may be given", here, choice)
+                    both = f"{chosen[choice]} and {name}"
+                    findings.add("structure", f"may be given in one type only, not as {both}", here, choice)
                 chosen[choice] = name
 
 
@@ -81,9 +82,9 @@ def _resource_type(value: Any, parent: Place | None, step: Step, findings: Findi
         return None
     kind = value.get("resourceType")
     if kind is None:
-        findings.add("required", "'resourceType' is required", here)
-    elif not isinstance(kind, str) or kind not in _all_types():
-        findings.add("structure", "'resourceType' is not a resource type of R4", here)
+        findings.add("required", "is required", here, "resourceType")
+    elif not isinstance(kind, str) or kind not in concrete_types():
+        findings.add("structure", "names no resource type of R4", here, "resourceType")
     else:
         return kind
     return None
@@ -101,11 +102,6 @@ def _check_of(resource_type: str) -> Check:
 
 def _no_check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
     """For `resourceType`, which chose the check that now meets it."""
-
-
-@cache
-def _all_types() -> frozenset[str]:
-    return resource_types() | {"Parameters"}
 
 
 def _settle_nulls(value: dict[str, Any], here: Place, findings: Findings) -> None:
@@ -141,7 +137,7 @@ class _Compiler:
             elements: Elements = (definition(path.partition(".")[0]) or {})["elements"][path]
             for name, element in elements.items():
                 self._add(members, name, element)
-            if path in _all_types():
+            if path in concrete_types():
                 members.checks["resourceType"] = _no_check
         return self.checks[path]
 
@@ -199,7 +195,7 @@ def _object_check(members: _Members, path: str) -> Check:
             if member is not None:
                 member(child, here, name, findings)
             else:
-                findings.add("structure", f"there is no element '{shortened(name)}' here", here, name)
+                findings.add("structure", "is not an element that R4 has here", here, name)
         if members.required or members.choices:
             members.check_presence(value, here, findings)
         if findings.nulls:
@@ -269,7 +265,7 @@ def _code_check(codes: frozenset[str]) -> Check:
             findings.add("value", fault, (parent, step))
         else:
             findings.add(
-                "code-invalid", f"'{shortened(value)}' is not one of the codes {_listed(codes)}", (parent, step)
+                "code-invalid", f"has the code '{shortened(value)}', which is none of {_listed(codes)}", (parent, step)
             )
 
     return check

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared_code.errors import Invalid, Malformed
 from shared_code.fhir.findings import Findings, kind_of
+from shared_code.fhir.resource_types import concrete_types
 from shared_code.fhir.structure import check_resource
 
 
@@ -21,6 +22,6 @@ def validate(resource: Any, *, conditional_references: bool = False) -> None:
     requests = resource.get("resourceType") == "Bundle" and resource.get("type") in ("transaction", "batch")
     findings = Findings(conditional_references or requests)
     kind = resource.get("resourceType")
-    check_resource(resource, None, kind if isinstance(kind, str) else "", findings)
+    check_resource(resource, None, kind if isinstance(kind, str) and kind in concrete_types() else "", findings)
     if findings.issues:
         raise Invalid(issues=findings.issues)
