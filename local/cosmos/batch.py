@@ -54,7 +54,10 @@ def execute(account: Account, request: Request) -> Answer:
         parts[failure.index] = _refused(failure.error)
         status, charged = 207, 1.0
     else:
-        parts = [_done(result, minimal=minimal) for result in results]
+        parts = [
+            _done(result, with_body=not minimal or operation.operation_type == "Read")
+            for result, operation in zip(results, sent, strict=True)
+        ]
         status, charged = 200, sum(result.charge for result in results)
     headers = account.item_headers(container, account.ranges.id_of(key.epk))
     return Answer(status, b"[" + b",".join(parts) + b"]", headers, charged)
@@ -138,13 +141,13 @@ def _document(operation: Operation) -> Document:
     return read_document(_body(operation))
 
 
-def _done(result: Result, *, minimal: bool) -> bytes:
+def _done(result: Result, *, with_body: bool) -> bytes:
     head = f'{{"statusCode":{result.status},"requestCharge":{result.charge:.2f}'
     if result.item is None:
         return head.encode() + b"}"
     escaped = result.item.etag.replace('"', '\\"')
     head += f',"eTag":"{escaped}"'
-    if result.status == 304 or (minimal and result.status != 200):
+    if result.status == 304 or not with_body:
         return head.encode() + b"}"
     return head.encode() + b',"resourceBody":' + result.item.body + b"}"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from local.cosmos import charge
 from local.cosmos.account import Account
@@ -15,7 +14,7 @@ from local.cosmos.sql.execution import MAX_PAGE_BYTES, Execution, Limits
 from local.cosmos.sql.parser import parse
 from local.cosmos.sql.position import read_token
 from local.cosmos.storage.catalog import Container
-from local.cosmos.storage.items import now
+from local.cosmos.storage.changes import Changes, Wanted, read_changes
 from local.cosmos.wire import Answer, Request
 
 _ALL = "SELECT * FROM c"
@@ -43,24 +42,37 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
     return answer()
 
 
-def change_feed(account: Account, request: Request) -> Answer:
+async def change_feed(account: Account, request: Request) -> Answer:
     """GET with `A-IM`: what was written after the ETag of the last page, in the order of writing; 304 for nothing."""
     container = account.container(request)
     if (request.header("a-im") or "").lower() != _LATEST_VERSION:
         raise bad_request("This server has the change feed in its latest-version mode (A-IM: Incremental Feed) only.")
     scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
-    headers = feed_headers(account, container, scope.range_id)
     since = request.header("if-none-match")
-    rows: list[bytes] = []
-    reached = container.lsn
+    changes = Changes(container.lsn)
     if since != "*":
-        rows, reached = _changes(account, container, scope, request, _after(since, container))
-    headers["etag"] = f'"{reached}"'
-    headers["x-ms-item-count"] = str(len(rows))
-    size = sum(map(len, rows))
-    if not rows:
+        wanted = _wanted(request, container, scope, since)
+        if wanted.after < container.lsn:
+            changes = await account.file.in_reader(lambda connection: read_changes(connection, container, wanted))
+    headers = feed_headers(account, container, scope.range_id)
+    headers["etag"] = f'"{changes.reached}"'
+    headers["x-ms-item-count"] = str(len(changes.rows))
+    if not changes.rows:
         return Answer(304, b"", headers, charge.feed(0, 0))
-    return Answer(200, _documents(container, rows), headers, charge.feed(len(rows), size))
+    size = sum(map(len, changes.rows))
+    return Answer(200, _documents(container, changes.rows), headers, charge.feed(len(changes.rows), size))
+
+
+def _wanted(request: Request, container: Container, scope: Scope, since: str | None) -> Wanted:
+    begin = request.header("if-modified-since")
+    return Wanted(
+        after=_after(since, container),
+        epk=None if scope.key is None else scope.key.epk,
+        interval=scope.interval,
+        from_second=None if begin is None else _second(begin),
+        items=page_size(request),
+        size=MAX_PAGE_BYTES,
+    )
 
 
 def _after(since: str | None, container: Container) -> int:
@@ -70,44 +82,6 @@ def _after(since: str | None, container: Container) -> int:
     if not text.isdecimal() or int(text) > container.lsn:
         raise bad_request("The If-None-Match of the change feed is not an ETag that this container has given out.")
     return int(text)
-
-
-def _changes(
-    account: Account, container: Container, scope: Scope, request: Request, after: int
-) -> tuple[list[bytes], int]:
-    """The changed items, and the log sequence number up to which the scope has been read. A transaction stays whole."""
-    conditions = ["lsn > ?"]
-    values: list[Any] = [after]
-    if scope.key is not None:
-        conditions.append("epk = ?")
-        values.append(scope.key.epk)
-    elif scope.interval != WHOLE:
-        conditions.append("epk >= ? AND epk < ?")
-        values.extend((scope.interval.minimum, scope.interval.maximum))
-    begin = request.header("if-modified-since")
-    if begin is not None:
-        conditions.append("ts >= ?")
-        values.append(_second(begin))
-    conditions.append("(expires IS NULL OR expires > ?)")
-    values.append(now())
-    wanted = page_size(request)
-    rows: list[bytes] = []
-    size, last = 0, after
-    cursor = account.file.connection.execute(
-        f"SELECT lsn, body FROM {container.table} INDEXED BY {container.table}_lsn"
-        f" WHERE {' AND '.join(conditions)} ORDER BY lsn, number",
-        values,
-    )
-    try:
-        for lsn, body in cursor:
-            if lsn != last and (len(rows) >= wanted or size >= MAX_PAGE_BYTES):
-                return rows, last
-            rows.append(b'%b,"_lsn":%d}' % (body[:-1], lsn))
-            size += len(body)
-            last = lsn
-    finally:
-        cursor.close()
-    return rows, container.lsn
 
 
 def _second(text: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from local.cosmos import charge
 from local.cosmos.documents import Document, document_of, read_object
-from local.cosmos.errors import CosmosError, item_not_found, precondition_failed
+from local.cosmos.errors import CosmosError, bad_request, item_not_found, precondition_failed
 from local.cosmos.partition_keys import PartitionKey
 from local.cosmos.patch import Patch, patched
 from local.cosmos.storage.items import StoredItem, Writes
@@ -46,8 +46,10 @@ def upsert(writes: Writes, key: PartitionKey, document: Document, if_match: str 
 
 
 def replace(writes: Writes, key: PartitionKey, item_id: str, document: Document, if_match: str | None) -> Result:
-    """Raises CosmosError 404 or 412."""
+    """Raises CosmosError 404 or 412, or 400 for a document of another id."""
     writes.container.key.require(document.fields, key)
+    if document.id != item_id:
+        raise bad_request("The id of an item cannot be changed: that of the document is not that of the request.")
     current = _existing(writes, key, item_id)
     require_match(current, if_match)
     item = writes.update(current, document)

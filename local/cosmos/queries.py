@@ -19,6 +19,7 @@ from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.parser import parse
 from local.cosmos.sql.plan import PARTIAL_MARK, needs_plan, query_plan
 from local.cosmos.sql.position import Position, read_token
+from local.cosmos.sql.scan import TooLong
 from local.cosmos.sql.values import Value
 from local.cosmos.storage.catalog import Container
 from local.cosmos.wire import Answer, Request
@@ -33,6 +34,8 @@ class _Body(msgspec.Struct):
     query: str
     parameters: list[_Parameter] | None = None
 
+
+_PATIENCE_SECONDS = 0.02  # all other requests wait so long for the query of a partition key
 
 # What a continuation token is bound to, beside the query and its parameters.
 _SCOPE_HEADERS = (
@@ -62,7 +65,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     scope = named or Scope(None, WHOLE, None)
     policy_of(container.properties).require_order(parsed)
     execution = Execution(parsed, sent.parameters, container, scope, partial=partial)
-    pinned = execution.candidates.epk
+    pinned = execution.pinned
     if named is None and pinned is None:
         if not request.flag("x-ms-documentdb-query-enablecrosspartition"):
             raise bad_request(
@@ -77,14 +80,18 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
                 NEEDS_QUERY_PLAN,
             )
     start = _start(request, sent.fingerprint)
-    limits = Limits(rows=page_size(request))
+    rows = page_size(request)
     range_id = scope.range_id if pinned is None else account.ranges.id_of(pinned)
     run = _Run(account, container, execution, sent.fingerprint, range_id, request)
     if request.wants_empty_page:
         return run.answer(Page(next=start or execution.first))
     if pinned is not None:
-        return run.answer(execution.page(account.file.connection, start, limits))
-    return run.beside(start, limits)
+        limits = Limits(rows, patience_seconds=_PATIENCE_SECONDS)
+        try:
+            return run.answer(execution.page(account.file.connection, start, limits))
+        except TooLong:
+            pass  # so it is a large partition: like a query over several
+    return run.beside(start, Limits(rows))
 
 
 def plan(account: Account, request: Request) -> Answer:

@@ -16,11 +16,11 @@ from local.cosmos.sql.candidates import Candidates, candidates, conjuncts, path_
 from local.cosmos.sql.compiler import Compiler
 from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.position import Position
+from local.cosmos.sql.scan import Candidate, Order, Scan
 from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
 from local.cosmos.sql.syntax import Alias, Expression, Member, Query
 from local.cosmos.sql.values import UNDEFINED, Evaluator, Key, Value, canonical, order_key
 from local.cosmos.storage.catalog import Container
-from local.cosmos.storage.items import now
 
 MAX_PAGE_ITEMS = 1000
 MAX_PAGE_BYTES = 4 * 1024 * 1024
@@ -48,27 +48,23 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a page may become, and when an unordered scan hands over what it has."""
+    """How large a page may become, and how long it may take.
+
+    seconds           after them a scan in the order of an index hands over what it has
+    patience_seconds  after them TooLong is raised; None where nobody else waits
+    """
 
     rows: int = MAX_PAGE_ITEMS
     size: int = MAX_PAGE_BYTES
     seconds: float = 2.0
-
-
-@dataclass(slots=True)
-class Candidate:
-    """An item that may be in the result."""
-
-    number: int
-    epk: str
-    id: str
-    body: bytes
+    patience_seconds: float | None = None
 
 
 class Execution:
     """One query with its parameters, compiled for one container and scope.
 
     partial  the answer of one physical partition, in the form in which the client merges several
+    pinned   the effective partition key that all items of the result have, None where they may have several
     """
 
     def __init__(
@@ -77,7 +73,6 @@ class Execution:
         compiler = Compiler(parameters)
         root = container_alias(query)
         self.select = compile_select(compiler, query, {}, root)
-        self.candidates = candidates(query, compiler.constant, scope, container.key)
         self._container = container
         self._query = query
         self._partial = partial
@@ -86,12 +81,9 @@ class Execution:
             self.select.limit += self.select.offset
             self.select.offset = 0
         self._served = self._served_by_index()
-        self._backwards = False
-        if self._sorted_by_id():
-            self._backwards = not query.order_by[0].ascending
-            self._natural = True
-        else:
-            self._natural = not query.order_by
+        found = candidates(query, compiler.constant, scope, container.key)
+        self._scan = self._scan_of(found)
+        self.pinned = found.epk
 
     @property
     def first(self) -> Position:
@@ -107,7 +99,7 @@ class Execution:
             return self._without_items()
         if self.select.grouping is not None:
             return self._groups(connection, start, limits)
-        if self._natural:
+        if self._scan.order is not Order.ANY:
             return self._scanned(connection, start, limits)
         return self._sorted(connection, start, limits)
 
@@ -121,8 +113,8 @@ class Execution:
         resume = start if seen is None else None
         skip, take = start.skip, start.take
         deadline = time.monotonic() + limits.seconds
-        for item in self._items(connection, resume):
-            before = self._is_before(item, start)
+        for item in self._scan.items(connection, resume, limits.patience_seconds):
+            before = self._scan.is_before(item, start)
             for row, value in self._rows(item, page):
                 if seen is not None:
                     text = canonical(value)
@@ -154,7 +146,7 @@ class Execution:
             keys = tuple(order.key(_value(kept)) for order, kept in zip(self.select.order, start.keys, strict=True))
             after = (keys, start.number, start.row)
         wanted = limits.rows if start.take is None else min(limits.rows, start.take)
-        rows = self._keyed(connection, page)
+        rows = self._keyed(connection, page, limits)
         if self._query.distinct:
             found: Iterable[Any] = _first_of_each(sorted(rows, key=_place))
         else:
@@ -180,7 +172,7 @@ class Execution:
         grouping = self.select.grouping
         assert grouping is not None  # `page` chose this way because there is one
         groups: Groups = {}
-        for item in self._items(connection, None):
+        for item in self._scan.items(connection, None, limits.patience_seconds):
             if self._load(item, page):
                 for _ in self.select.rows(self._env):
                     add_row(grouping, groups, self._env)
@@ -232,9 +224,9 @@ class Execution:
             if value is not UNDEFINED:
                 yield row, value
 
-    def _keyed(self, connection: sqlite3.Connection, page: Page) -> Iterator[tuple[Any, ...]]:
+    def _keyed(self, connection: sqlite3.Connection, page: Page, limits: Limits) -> Iterator[tuple[Any, ...]]:
         orders = self.select.order
-        for item in self._items(connection, None):
+        for item in self._scan.items(connection, None, limits.patience_seconds):
             for row, value in self._rows(item, page):
                 values = [order.evaluate(self._env) for order in orders]
                 keys = tuple([order.key(one) for order, one in zip(orders, values, strict=True)])
@@ -252,48 +244,6 @@ class Execution:
         rid = self._container.item_rid(item.number).encode()
         return b'{"_rid":"' + rid + b'","orderByItems":' + items + b',"payload":' + text + b"}"
 
-    def _items(self, connection: sqlite3.Connection, after: Position | None) -> Iterator[Candidate]:
-        cursor = connection.execute(*self._statement(after))
-        try:
-            for row in cursor:
-                yield Candidate(*row)
-        finally:
-            cursor.close()
-
-    def _statement(self, after: Position | None) -> tuple[str, list[Any]]:
-        found: Candidates = self.candidates
-        conditions, parameters = list(found.conditions), list(found.parameters)
-        table, direction = self._container.table, "DESC" if self._backwards else "ASC"
-        if after is not None and after.number >= 0:
-            if found.epk is not None:
-                conditions.append("items.id <= ?" if self._backwards else "items.id >= ?")
-                parameters.append(after.id)
-            else:
-                conditions.append("(items.epk, items.id) >= (?, ?)")
-                parameters.extend((after.epk, after.id))
-        conditions.append("(items.expires IS NULL OR items.expires > ?)")
-        parameters.append(now())
-        source = f"{table} AS items"
-        if found.pairs is not None:
-            source = (
-                f"json_each(?) AS pair CROSS JOIN {table} AS items"
-                " ON items.epk = pair.value ->> 0 AND items.id = pair.value ->> 1"
-            )
-            parameters.insert(0, found.pairs)
-        order = "" if not self._natural else f" ORDER BY items.epk {direction}, items.id {direction}"
-        return (
-            f"SELECT items.number, items.epk, items.id, items.body FROM {source}"
-            f" WHERE {' AND '.join(conditions)}{order}",
-            parameters,
-        )
-
-    def _is_before(self, item: Candidate, start: Position) -> bool:
-        """Whether an item was passed on an earlier page."""
-        if start.number < 0:
-            return False
-        here, there = (item.epk, item.id), (start.epk, start.id)
-        return here > there if self._backwards else here < there
-
     def _served_by_index(self) -> list[Evaluator]:
         """The conditions that the service answers from its index, taken out of those for the rows."""
         query, root = self._query, root_alias(self._query)
@@ -306,14 +256,14 @@ class Execution:
         self.select.filters = [one for one, is_served in zip(evaluators, served, strict=True) if not is_served]
         return [one for one, is_served in zip(evaluators, served, strict=True) if is_served]
 
-    def _sorted_by_id(self) -> bool:
-        """ORDER BY the id alone, in one partition key, is the order of the index."""
-        root = root_alias(self._query)
-        return (
-            len(self._query.order_by) == 1
-            and self.candidates.epk is not None
-            and path_of(self._query.order_by[0].expression, root) == ("id",)
-        )
+    def _scan_of(self, found: Candidates) -> Scan:
+        """Without ORDER BY any steady order will do, and ORDER BY the id alone is the order of an index."""
+        query = self._query
+        if not query.order_by:
+            return Scan(self._container, found, Order.KEY)
+        if len(query.order_by) == 1 and path_of(query.order_by[0].expression, root_alias(query)) == ("id",):
+            return Scan(self._container, found, Order.ID, backwards=not query.order_by[0].ascending)
+        return Scan(self._container, found, Order.ANY)
 
 
 _ALL_ROWS = 2**31

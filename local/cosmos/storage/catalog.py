@@ -24,11 +24,12 @@ CREATE TABLE IF NOT EXISTS containers (number INTEGER PRIMARY KEY AUTOINCREMENT,
     UNIQUE (database, id));
 """
 _ITEMS_SCHEMA = """
-CREATE TABLE {table} (number INTEGER PRIMARY KEY, epk TEXT NOT NULL, id TEXT NOT NULL, lsn INTEGER NOT NULL,
-    ts INTEGER NOT NULL, ttl INTEGER, expires INTEGER, etag TEXT NOT NULL, body BLOB NOT NULL);
-CREATE UNIQUE INDEX {table}_key ON {table} (epk, id);
-CREATE INDEX {table}_lsn ON {table} (lsn);
-CREATE INDEX {table}_expires ON {table} (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS {table} (number INTEGER PRIMARY KEY, epk TEXT NOT NULL, id TEXT NOT NULL,
+    lsn INTEGER NOT NULL, ts INTEGER NOT NULL, ttl INTEGER, expires INTEGER, etag TEXT NOT NULL, body BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS {table}_key ON {table} (epk, id);
+CREATE INDEX IF NOT EXISTS {table}_id ON {table} (id, epk);
+CREATE INDEX IF NOT EXISTS {table}_lsn ON {table} (lsn);
+CREATE INDEX IF NOT EXISTS {table}_expires ON {table} (expires) WHERE expires IS NOT NULL;
 """
 
 
@@ -105,8 +106,8 @@ class Catalog:
             by_number[number] = self.databases[name] = DatabaseEntry(number, name, msgspec.json.decode(properties))
         for number, owner, name, properties, throughput, lsn, last_item in file.connection.execute(
             "SELECT number, database, id, properties, throughput, lsn, last_item FROM containers"
-        ):
-            by_number[owner].containers[name] = Container(
+        ).fetchall():
+            container = by_number[owner].containers[name] = Container(
                 number,
                 by_number[owner],
                 name,
@@ -115,6 +116,7 @@ class Catalog:
                 lsn,
                 last_item,
             )
+            _make_table(file.connection, container)
 
     def database(self, name: str) -> DatabaseEntry:
         """Raises CosmosError 404 where there is none."""
@@ -185,8 +187,7 @@ class Catalog:
             connection.execute(
                 "UPDATE containers SET properties = ? WHERE number = ?", (_json(container.properties), number)
             )
-            for statement in _ITEMS_SCHEMA.format(table=container.table).split(";")[:-1]:
-                connection.execute(statement)
+            _make_table(connection, container)
         database.containers[name] = container
         return container
 
@@ -220,6 +221,12 @@ class Catalog:
             connection.execute(f"DROP TABLE {container.table}")
             connection.execute("DELETE FROM containers WHERE number = ?", (container.number,))
         del container.database.containers[container.id]
+
+
+def _make_table(connection: sqlite3.Connection, container: Container) -> None:
+    """The table and its indexes, as far as they are not there."""
+    for statement in _ITEMS_SCHEMA.format(table=container.table).split(";")[:-1]:
+        connection.execute(statement)
 
 
 def _complete(container: Container, properties: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from local.cosmos.documents import Document, stored_text
-from local.cosmos.errors import CosmosError
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.database import Database
 
@@ -85,26 +84,14 @@ class Writes:
         return StoredItem(self.last_item, epk, document.id, self.lsn, self.ts, etag, body)
 
     def update(self, item: StoredItem, document: Document) -> StoredItem:
-        """Replace the content of an item that exists; its id may be another now."""
+        """Replace the content of an item that exists."""
         etag = self._next_etag()
         body = stored_text(self.container, document, item.number, etag, self.ts)
-        try:
-            self._connection.execute(
-                f"UPDATE {self.container.table} SET id = ?, lsn = ?, ts = ?, ttl = ?, expires = ?, etag = ?, body = ?"
-                " WHERE number = ?",
-                (
-                    document.id,
-                    self.lsn,
-                    self.ts,
-                    document.ttl,
-                    self._expires(document),
-                    etag,
-                    body,
-                    item.number,
-                ),
-            )
-        except sqlite3.IntegrityError:
-            raise CosmosError(409, "Entity with the specified id already exists in the system.") from None
+        self._connection.execute(
+            f"UPDATE {self.container.table} SET lsn = ?, ts = ?, ttl = ?, expires = ?, etag = ?, body = ?"
+            " WHERE number = ?",
+            (self.lsn, self.ts, document.ttl, self._expires(document), etag, body, item.number),
+        )
         return StoredItem(item.number, item.epk, document.id, self.lsn, self.ts, etag, body)
 
     def delete(self, item: StoredItem) -> None:

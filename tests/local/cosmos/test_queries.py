@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -216,6 +217,36 @@ async def test_rows_of_a_join_and_distinct_values_and_groups_hold_over_pages(con
         pages = container.query_items(text, partition_key="p", max_item_count=4).by_page()
         found = [row async for page in pages async for row in page]
         assert (sorted(found) if "DISTINCT" not in text and "GROUP" not in text else found) == expected
+
+
+@pytest.mark.parametrize("others", [0, 4000], ids=["small partition", "large partition"])
+async def test_a_page_is_of_one_state_whatever_is_written_meanwhile(container: ContainerProxy, others: int) -> None:
+    await fill(container, [{"id": f"other-{n:05}", "text": "x" * 200} for n in range(others)])
+    await fill(container, [{"id": "1", "units": 50}, {"id": "~", "units": 50}])
+    done = asyncio.Event()
+
+    async def move() -> None:
+        for step in range(60):
+            units = 50 + step % 7
+            await container.execute_item_batch(
+                [
+                    ("upsert", ({"id": "1", "pk": "p", "units": units},)),
+                    ("upsert", ({"id": "~", "pk": "p", "units": 100 - units},)),
+                ],
+                "p",
+            )
+        done.set()
+
+    moving = asyncio.create_task(move())
+    seen = []
+    while not done.is_set():
+        seen += await query(container, "SELECT VALUE SUM(c.units) FROM c")
+        pages = container.query_items(
+            "SELECT VALUE c.units FROM c WHERE IS_DEFINED(c.units)", partition_key="p"
+        ).by_page()
+        seen.append(sum([units async for page in pages async for units in page]))
+    await moving
+    assert set(seen) == {100}
 
 
 async def test_a_token_of_another_query_or_none_at_all_is_refused(container: ContainerProxy) -> None:

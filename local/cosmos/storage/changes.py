@@ -1,0 +1,67 @@
+"""The change feed of a container: its items in the order in which they were last written."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.cosmos.ranges import WHOLE, Interval
+from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.items import now
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which changes: after a log sequence number, of one partition key or an interval, from a second on; how many."""
+
+    after: int
+    epk: str | None
+    interval: Interval
+    from_second: int | None
+    items: int
+    size: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """One page, and the log sequence number up to which it has read."""
+
+    reached: int
+    rows: list[bytes] = field(default_factory=list)
+
+
+def read_changes(connection: sqlite3.Connection, container: Container, wanted: Wanted) -> Changes:
+    """A page never ends within a transaction, so it may have more items than were asked for."""
+    table = container.table
+    conditions: list[str] = ["lsn > ?", "(expires IS NULL OR expires > ?)"]
+    parameters: list[Any] = [wanted.after, now()]
+    index = f"{table}_lsn"
+    if wanted.epk is not None:
+        conditions.append("epk = ?")
+        parameters.append(wanted.epk)
+        index = f"{table}_key"
+    elif wanted.interval != WHOLE:
+        conditions.append("epk >= ? AND epk < ?")
+        parameters.extend((wanted.interval.minimum, wanted.interval.maximum))
+    if wanted.from_second is not None:
+        conditions.append("ts >= ?")
+        parameters.append(wanted.from_second)
+    (newest,) = connection.execute("SELECT lsn FROM containers WHERE number = ?", (container.number,)).fetchone()
+    changes = Changes(newest)
+    size, last = 0, wanted.after
+    cursor = connection.execute(
+        f"SELECT lsn, body FROM {table} INDEXED BY {index} WHERE {' AND '.join(conditions)} ORDER BY lsn, number",
+        parameters,
+    )
+    try:
+        for lsn, body in cursor:
+            if lsn != last and (len(changes.rows) >= wanted.items or size >= wanted.size):
+                changes.reached = last
+                return changes
+            changes.rows.append(b'%b,"_lsn":%d}' % (body[:-1], lsn))
+            size += len(body)
+            last = lsn
+    finally:
+        cursor.close()
+    return changes
