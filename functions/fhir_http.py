@@ -161,6 +161,12 @@ def require_method(req: func.HttpRequest, allowed: Sequence[str]) -> None:
         raise errors.MethodNotAllowed(f"{req.method} is not one of this route's methods", tuple(allowed))
 
 
+def is_one_of(etag: str, header: str) -> bool:
+    """Whether If-None-Match names the ETag, compared weakly, or any with a star."""
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return "*" in tags or etag.removeprefix("W/") in tags
+
+
 def json_answer(value: Any, status: int = 200) -> Answer:
     """An answer that is plain JSON, no FHIR resource."""
     return Answer(status, dump(value), media_type="application/json")

@@ -14,6 +14,7 @@ from functions.fhir_http import (
     caller_of,
     fhir_http,
     http_date,
+    is_one_of,
     query_of,
     require_method,
     resource_of,
@@ -21,6 +22,7 @@ from functions.fhir_http import (
 from shared_code import errors
 from shared_code.azure.settings import settings
 from shared_code.fhir import Resource, dump, outcome
+from shared_code.identity import Caller
 from shared_code.records import (
     Stored,
     address_of,
@@ -49,7 +51,7 @@ VERSION, STATED = "0.1.0", "2026-11-22"  # of this software, and when what it of
 async def resource_type(req: func.HttpRequest) -> Answer:
     """Create and search on a type."""
     require_method(req, ("GET", "HEAD", "POST"))
-    return await (create(req) if req.method == "POST" else search(req, query_of(req)))
+    return await (create(req) if req.method == "POST" else search(req))
 
 
 @blueprint.route(route=f"fhir/{TYPE}/_search", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
@@ -57,11 +59,12 @@ async def resource_type(req: func.HttpRequest) -> Answer:
 async def resource_search(req: func.HttpRequest) -> Answer:
     """Search by POST: parameters in a form, beside those of the query."""
     require_method(req, ("POST",))
+    caller = await caller_of(req)
     content_type = (req.headers.get("content-type") or "").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
         raise errors.UnsupportedMediaType("the content type must be application/x-www-form-urlencoded")
     form = parse_qsl(req.get_body().decode("utf-8", "replace"), keep_blank_values=True)
-    return await search(req, [*query_of(req), *form])
+    return await _found(req, caller, [*query_of(req), *form])
 
 
 @blueprint.route(route=f"fhir/{TYPE}/{ID}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
@@ -80,9 +83,10 @@ async def resource_instance(req: func.HttpRequest) -> Answer:
 async def resource_history(req: func.HttpRequest) -> Answer:
     """The versions of one resource, newest first."""
     require_method(req, ("GET", "HEAD"))
-    query = read_query(req.route_params["type"], [(n, v) for n, v in query_of(req) if n in ("_count", "_cursor")])
+    caller = await caller_of(req)
     kind, own = _named(req)
-    page = await record_store().history(await caller_of(req), kind, own, max(query.count, 1), query.cursor)
+    query = read_query(kind, [(name, value) for name, value in query_of(req) if name in ("_count", "_cursor")])
+    page = await record_store().history(caller, kind, own, max(query.count, 1), query.cursor)
     return Answer(200, dump(history_bundle(settings().fhir_base_url, page, query, own)))
 
 
@@ -119,7 +123,7 @@ async def create(req: func.HttpRequest) -> Answer:
 async def read(req: func.HttpRequest) -> Answer:
     """FHIR read; 304 where If-None-Match names the current version."""
     version = await record_store().read(await caller_of(req), *_named(req))
-    if req.headers.get("if-none-match") in (version.etag, "*"):
+    if is_one_of(version.etag, req.headers.get("if-none-match") or ""):
         return Answer(304, None, {"ETag": version.etag})
     return _resource(version, 200)
 
@@ -144,10 +148,14 @@ async def delete(req: func.HttpRequest) -> Answer:
     return Answer(204, None, {"ETag": version.etag} if version else {})
 
 
-async def search(req: func.HttpRequest, parameters: Sequence[tuple[str, str]]) -> Answer:
-    """FHIR search on a type; what was ignored is said in an outcome entry."""
+async def search(req: func.HttpRequest) -> Answer:
+    """FHIR search on a type."""
+    return await _found(req, await caller_of(req), query_of(req))
+
+
+async def _found(req: func.HttpRequest, caller: Caller, parameters: Sequence[tuple[str, str]]) -> Answer:
+    """A page of a search; what was ignored is said in an outcome entry."""
     kind = require_type(req.route_params["type"])
-    caller = await caller_of(req)
     query = read_query(kind, parameters, strict="handling=strict" in (req.headers.get("prefer") or ""))
     page = await record_store().search(caller, query)
     return Answer(200, dump(searchset(settings().fhir_base_url, page, query)))

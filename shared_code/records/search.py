@@ -247,3 +247,11 @@ def read_cursor(cursor: str) -> tuple[str, str, str]:
         return msgspec.json.decode(text, type=tuple[str, str, str])
     except (binascii.Error, msgspec.MsgspecError, UnicodeError, ValueError) as fault:
         raise errors.Malformed("_cursor is not one that this server gave; begin the search again") from fault
+
+
+def version_of_cursor(cursor: str) -> int:
+    """The version in a cursor of a history. Raises Malformed for any other cursor."""
+    lo, hi, version = read_cursor(cursor)
+    if lo or hi or not version.isdecimal() or len(version) > 9:
+        raise errors.Malformed("_cursor is not one of a history; begin at its first page")
+    return int(version)

@@ -28,7 +28,16 @@ from shared_code.records.locating import (
     server_id,
 )
 from shared_code.records.lookups import Lookups
-from shared_code.records.search import DEFAULT_COUNT, Page, Query, Searches, make_cursor, read_cursor, scope_of
+from shared_code.records.search import (
+    DEFAULT_COUNT,
+    Page,
+    Query,
+    Searches,
+    make_cursor,
+    read_cursor,
+    scope_of,
+    version_of_cursor,
+)
 from shared_code.records.transactions import Contended, Transactions
 from shared_code.records.versions import Write
 from shared_code.records.writer import MAX_MOVES, ConditionalCreate, Writer, place_of
@@ -101,7 +110,7 @@ class RecordStore:
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
         versions = await self.transactions.versions(item["pk"], item["id"])
-        below = int(read_cursor(cursor)[2]) if cursor else versions[0]["version"] + 1
+        below = version_of_cursor(cursor) if cursor else versions[0]["version"] + 1
         found = [one for one in versions if one["version"] < below]
         while True:
             lowest = min([below, *(one["version"] for one in found)])

@@ -1,0 +1,199 @@
+"""FHIR's interactions on one resource: what they answer, which headers tell what, and what the versions are."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+import pytest
+
+from shared_code.fhir import dump
+from tests.builders import observation, organization, patient
+from tests.system.fhir_answers import FHIR, issue, pages, resources
+
+BASE = "/fhir/Observation"
+
+
+def made(api: httpx.Client, patient_id: str) -> httpx.Response:
+    answer = api.post(BASE, json=observation(patient_id))
+    assert answer.status_code == 201, answer.text
+    return answer
+
+
+def test_a_create_tells_where_the_resource_is_and_in_which_version(api: httpx.Client, anna: str) -> None:
+    answer = made(api, anna)
+    created = answer.json()
+    assert answer.headers["ETag"] == 'W/"1"'
+    assert answer.headers["Last-Modified"].endswith(" GMT")
+    assert answer.headers["Location"] == f"{api.base_url}fhir/Observation/{created['id']}/_history/1"
+    assert created["meta"]["versionId"] == "1"
+    assert api.get(answer.headers["Location"]).json() == created
+
+
+def test_a_read_gives_what_was_created_with_its_digits(api: httpx.Client, anna: str) -> None:
+    text = dump(observation(anna)).replace('"value":72', '"value":72.500')
+    created = api.post(BASE, content=text, headers={"Content-Type": f"{FHIR}; charset=utf-8"})
+    answer = api.get(f"{BASE}/{created.json()['id']}")
+    assert answer.status_code == 200
+    assert '"value":72.500' in answer.text
+    assert (answer.headers["ETag"], answer.headers["Content-Type"]) == ('W/"1"', f"{FHIR}; charset=utf-8")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_create_ignores_the_id_that_is_sent(api: httpx.Client, anna: str) -> None:
+    answer = api.post(BASE, json=observation(anna, id="of-the-client"))
+    assert answer.status_code == 201
+    assert answer.json()["id"] != "of-the-client"
+    issue(api.get(f"{BASE}/of-the-client"), 404)
+
+
+def test_head_answers_as_get_does_without_a_body(api: httpx.Client, anna: str) -> None:
+    own = made(api, anna).json()["id"]
+    for address in (f"{BASE}/{own}", f"{BASE}?patient={anna}", f"{BASE}/{own}/_history", f"{BASE}/{own}/_history/1"):
+        head, get = api.head(address), api.get(address)
+        assert (head.status_code, head.content) == (200, b""), address
+        assert head.headers.get("ETag") == get.headers.get("ETag")
+
+
+@pytest.mark.parametrize("sent", ['W/"1"', '"1"', 'W/"7", W/"1"', "*"])
+def test_a_read_of_the_version_at_hand_is_not_modified(api: httpx.Client, anna: str, sent: str) -> None:
+    own = made(api, anna).json()["id"]
+    answer = api.get(f"{BASE}/{own}", headers={"If-None-Match": sent})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", 'W/"1"')
+
+
+def test_a_read_of_a_newer_version_than_the_one_at_hand_is_sent(api: httpx.Client, anna: str) -> None:
+    own = made(api, anna).json()["id"]
+    assert api.get(f"{BASE}/{own}", headers={"If-None-Match": 'W/"2"'}).status_code == 200
+
+
+def test_an_update_makes_the_next_version_and_the_past_one_stays(api: httpx.Client, anna: str) -> None:
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    answer = api.put(address, json=created | {"status": "amended"}, headers={"If-Match": 'W/"1"'})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, 'W/"2"')
+    assert "Location" not in answer.headers
+    assert api.get(address).json()["status"] == "amended"
+    assert api.get(f"{address}/_history/1").json() == created
+    issue(api.get(f"{address}/_history/3"), 404)
+
+
+def test_an_update_with_what_is_stored_makes_no_version(api: httpx.Client, anna: str) -> None:
+    created = made(api, anna).json()
+    answer = api.put(f"{BASE}/{created['id']}", json=created)
+    assert (answer.status_code, answer.headers["ETag"]) == (200, 'W/"1"')
+
+
+def test_an_update_of_a_stale_version_is_refused_and_changes_nothing(api: httpx.Client, anna: str) -> None:
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    api.put(address, json=created | {"status": "amended"})
+    for method in (lambda h: api.put(address, json=created, headers=h), lambda h: api.delete(address, headers=h)):
+        found = issue(method({"If-Match": 'W/"1"'}), 412)
+        assert "1" in found["diagnostics"]
+        assert "2" in found["diagnostics"]
+    assert api.get(address).headers["ETag"] == 'W/"2"'
+
+
+def test_an_update_under_a_clients_id_creates(api: httpx.Client, anna: str) -> None:
+    own = f"weight.{uuid.uuid4().hex[:8]}"
+    answer = api.put(f"{BASE}/{own}", json=observation(anna, id=own))
+    assert answer.status_code == 201
+    assert answer.headers["Location"].endswith(f"/fhir/Observation/{own}/_history/1")
+    assert api.get(f"{BASE}/{own}").status_code == 200
+
+
+def test_an_update_of_what_must_exist_does_not_create(api: httpx.Client, anna: str) -> None:
+    own = f"weight-{uuid.uuid4().hex[:8]}"
+    issue(api.put(f"{BASE}/{own}", json=observation(anna, id=own), headers={"If-Match": 'W/"1"'}), 412)
+    issue(api.get(f"{BASE}/{own}"), 404)
+
+
+def test_a_deleted_resource_is_gone_until_it_is_written_again(api: httpx.Client, anna: str) -> None:
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    first, second = api.delete(address), api.delete(address)
+    assert [(one.status_code, one.content) for one in (first, second)] == [(204, b"")] * 2
+    assert first.headers["ETag"] == 'W/"2"'
+    issue(api.get(address), 410)
+    issue(api.get(f"{address}/_history/2"), 410)
+    assert api.get(f"{address}/_history/1").status_code == 200
+    again = api.put(address, json=created)
+    assert (again.status_code, again.headers["ETag"]) == (201, 'W/"3"')
+
+
+def test_a_history_has_every_version_newest_first_with_what_made_it(api: httpx.Client, anna: str) -> None:
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    api.put(address, json=created | {"status": "amended"})
+    api.delete(address)
+    (bundle,) = pages(api, f"{address}/_history")
+    assert bundle["type"] == "history"
+    assert [entry["request"]["method"] for entry in bundle["entry"]] == ["DELETE", "PUT", "POST"]
+    assert [entry["response"]["status"] for entry in bundle["entry"]] == ["204", "200", "201"]
+    assert ["resource" in entry for entry in bundle["entry"]] == [False, True, True]
+    assert bundle["entry"][2]["resource"] == created
+
+
+def test_a_history_is_paged_to_its_end(api: httpx.Client, anna: str) -> None:
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    for second in range(10, 15):
+        assert api.put(address, json=created | {"issued": f"2026-03-01T08:00:{second}Z"}).status_code == 200
+    found = pages(api, f"{address}/_history", {"_count": 4})
+    assert [[r["meta"]["versionId"] for r in resources(page)] for page in found] == [["6", "5", "4", "3"], ["2", "1"]]
+
+
+def test_a_history_refuses_a_cursor_that_is_not_its_own(api: httpx.Client, anna: str) -> None:
+    for number in range(3):
+        api.post(BASE, json=observation(anna, effectiveDateTime=f"2026-03-0{number + 1}"))
+    of_a_search = pages(api, BASE, {"patient": anna, "_count": 1})[1]
+    cursor = next(one["url"] for one in of_a_search["link"] if one["relation"] == "self").partition("_cursor=")[2]
+    own = resources(of_a_search)[0]["id"]
+    for wrong in (cursor, "junk"):
+        assert "_cursor" in issue(api.get(f"{BASE}/{own}/_history?_cursor={wrong}"), 400)["diagnostics"]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "kind"),
+    [
+        ("return=minimal", None),
+        ("return=OperationOutcome", "OperationOutcome"),
+        ("return=representation", "Observation"),
+        ("respond-async, return=minimal", None),
+        (None, "Observation"),
+    ],
+)
+def test_a_write_answers_with_what_is_preferred(
+    api: httpx.Client, anna: str, prefer: str | None, kind: str | None
+) -> None:
+    answer = api.post(BASE, json=observation(anna), headers={"Prefer": prefer} if prefer else {})
+    assert answer.status_code == 201
+    assert answer.headers["Location"]
+    assert (answer.json()["resourceType"] if answer.content else None) == kind
+
+
+def test_a_conditional_create_makes_one_and_then_answers_with_it(api: httpx.Client) -> None:
+    value = uuid.uuid4().hex
+    clinic = organization(identifier=[{"system": "http://example.org/clinics", "value": value}])
+    headers = {"If-None-Exist": f"identifier=http://example.org/clinics|{value}"}
+    first = api.post("/fhir/Organization", json=clinic, headers=headers)
+    second = api.post("/fhir/Organization", json=clinic | {"name": "Other"}, headers=headers)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+    api.post("/fhir/Organization", json=clinic)
+    issue(api.post("/fhir/Organization", json=clinic, headers=headers), 412)
+
+
+def test_a_resource_of_nobody_has_a_partition_of_its_own(api: httpx.Client) -> None:
+    answer = api.post("/fhir/Group", json={"resourceType": "Group", "type": "person", "actual": True})
+    assert answer.status_code == 201
+    own = answer.json()["id"]
+    assert api.get(f"/fhir/Group/{own}").status_code == 200
+
+
+def test_a_patient_is_its_own_home(api: httpx.Client) -> None:
+    created = api.post("/fhir/Patient", json=patient()).json()
+    assert [r["id"] for r in resources(api.get("/fhir/Patient", params={"_id": created["id"]}).json())] == [
+        created["id"]
+    ]
