@@ -26,7 +26,7 @@ _BARE = msgspec.json.Decoder()
 _WITH_NUMBERS_AS_TEXT = msgspec.json.Decoder(float_hook=str)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run, print a table and the same as one line of JSON."""
     texts = {path.name: path.read_bytes() for path in sorted(fetched(EXAMPLES).glob("*.json"))}
     texts = {name: text for name, text in texts.items() if name not in ("package.json", ".index.json")}
