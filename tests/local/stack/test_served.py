@@ -114,4 +114,3 @@ def test_a_second_interrupt_ends_everything_at_once(served):
     os.kill(pids["supervisor"], signal.SIGTERM)
     served.stop()
     wait_until_gone(pids, served.folder.root)
-    served.start()
