@@ -29,13 +29,18 @@ _ATTRIBUTES = frozenset(
 
 _NAME = r"[A-Za-z][\w:.\-]*+"
 _ATTRIBUTE_TEXT = rf"""\s++{_NAME}\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
-_TOKEN = re.compile(
-    rf"""(?P<text>[^<]++) | <!--.*?--> | <\?.*?\?> | <!\[CDATA\[(?P<cdata>.*?)\]\]>
-    | <(?P<name>{_NAME})(?P<attributes>(?:{_ATTRIBUTE_TEXT})*+)\s*+(?P<empty>/?)> | </(?P<end>{_NAME})\s*+>""",
-    re.DOTALL | re.VERBOSE,
-)
-# All of a text in one go and without a way back, so that no text takes longer than its length; only then the tokens.
-_TOKENS = re.compile(f"(?:{re.sub(r'[?]P<[a-z]+>', '?:', _TOKEN.pattern)})*+", re.DOTALL | re.VERBOSE)
+
+
+def _piece(group: str) -> str:
+    """Some text and the markup after it: start or end of an element, comment, instruction or CDATA."""
+    return rf"""{group}[^<]*+)(?:<{group}{_NAME}){group}(?:{_ATTRIBUTE_TEXT})*+)\s*+{group}/?)>
+        |</{group}{_NAME})\s*+>|<!--.*?-->|<\?.*?\?>|<!\[CDATA\[{group}.*?)\]\]>)"""
+
+
+_PIECES = re.compile(_piece("("), re.DOTALL | re.VERBOSE)
+# All of a text in one go and without a way back, so that no text takes longer than its length; only then its pieces.
+# Without groups: inside what never goes back, `re` of Python 3.13 mixes them up.
+_WELL_FORMED = re.compile(rf"(?:{_piece('(?:')})*+[^<]*+", re.DOTALL | re.VERBOSE)
 _ATTRIBUTE = re.compile(rf"""\s++({_NAME})\s*+=\s*+("[^"<]*+"|'[^'<]*+')""")
 _SCRIPT = re.compile(r"\s*+(?:javascript|vbscript):", re.IGNORECASE)
 
@@ -57,27 +62,27 @@ def xhtml_fault(value: Any) -> str | None:
 
 def _has_content(text: str) -> bool:
     """Whether there is anything to see; raises ValueError with a sentence where the markup is wrong."""
-    if not _TOKENS.fullmatch(text):
+    if not _WELL_FORMED.fullmatch(text):
         raise ValueError("must be well-formed XHTML: every '<' that begins no element is written &lt;")
     open_elements: list[str] = []
     content = closed = False
-    for token in _TOKEN.finditer(text):
-        shown, cdata, name, attributes, empty, end = token.groups()
-        if closed and (name or cdata or (shown and shown.strip())):
+    for before, name, attributes, empty, end, cdata in _PIECES.findall(text):
+        shown = not before.isspace() if before else bool(cdata)
+        if closed and (name or shown):
             raise ValueError("must be one <div> with nothing after it")
+        content = content or shown or name == "img"
         if name:
             _refuse_element(name, attributes)
-            content = content or name == "img"
             if not empty:
                 open_elements.append(name)
         elif end:
             if not open_elements or open_elements.pop() != end:
                 raise ValueError(f"must be well-formed XHTML: </{shortened(end)}> closes what is not open")
             closed = not open_elements
-        else:
-            content = content or bool((shown or cdata or "").strip())
     if open_elements:
         raise ValueError(f"must be well-formed XHTML: <{open_elements[-1]}> is not closed")
+    if text.index(">", text.rindex("<")) != len(text) - 1:
+        raise ValueError("must be one <div> with nothing after it")
     return content
 
 
