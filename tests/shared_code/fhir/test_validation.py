@@ -72,6 +72,10 @@ DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
             id="xhtml",
         ),
         pytest.param(
+            patient(text={"status": "generated", "div": f"\n{DIV}<!-- > --><img src='#a' alt='>'/></div >\n"}),
+            id="xhtml with a comment and only an image",
+        ),
+        pytest.param(
             {
                 "resourceType": "ActivityDefinition",
                 "status": "draft",
@@ -433,7 +437,7 @@ def test_valid(resource: Resource) -> None:
             id="an element after the div",
         ),
         pytest.param(
-            patient(text={"status": "generated", "div": f"{DIV}a</div>b"}),
+            patient(text={"status": "generated", "div": f"{DIV}a</div>b>"}),
             "Patient.text.div",
             "nothing after it",
             id="text after the div",
