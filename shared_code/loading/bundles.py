@@ -59,13 +59,11 @@ class BundleLoader:
 
         raises   Malformed, Invalid: of the bundle, or of any entry of a transaction; then nothing is stored
         """
-        entries = read_entries(bundle)
+        raw_entries = bundle.get("entry")
+        size = len(raw_entries) if isinstance(raw_entries, list) else 0
+        plan = await off_the_loop(size, partial(self._plan, bundle))
         if bundle["type"] == "batch":
-            return await self._batch(caller, entries, seed)
-        require_distinct(entries)
-        await off_the_loop(len(entries), partial(validate, bundle))
-        plan = Plan(entries, self._base_url)
-        plan.raise_failures()
+            return await self._batch(caller, plan, seed)
         for attempt in range(ATTEMPTS):
             try:
                 return await self._transaction(caller, plan, seed)
@@ -75,12 +73,25 @@ class BundleLoader:
                 await asyncio.sleep(0.02 * 3**attempt)
         raise AssertionError("the last attempt returns or raises")
 
+    def _plan(self, bundle: Resource) -> Plan:
+        entries = read_entries(bundle)
+        plan = Plan(entries, self._base_url)
+        if bundle["type"] == "transaction":
+            require_distinct(entries)
+            validate(bundle)
+            plan.raise_failures()
+            return plan
+        for entry in entries:
+            try:
+                validate_entry(entry)
+            except errors.Invalid as error:
+                plan.failures.setdefault(entry.index, error)
+        return plan
+
     async def _transaction(self, caller: Caller, plan: Plan, seed: str | None) -> list[Result]:
         conditions = [condition for condition in map(plan.create_condition, plan.entries) if condition]
         found = await self._store.find(caller, [*conditions, *plan.link_conditions(plan.entries)])
-        plan.settle(found, partial(self._id, seed=None))
-        for entry in plan.entries:
-            plan.resolve(entry, found)
+        await off_the_loop(len(plan.entries), partial(self._resolve_all, plan, found))
         plan.raise_failures()
         await self._require_existing(caller, plan)
         writes: list[tuple[Entry, Write]] = []
@@ -99,6 +110,11 @@ class BundleLoader:
         results |= {entry.index: result for entry, result in zip(rest, read, strict=True)}
         return [results[entry.index] for entry in plan.entries]
 
+    def _resolve_all(self, plan: Plan, found: Found) -> None:
+        plan.settle(found, partial(self._id, seed=None))
+        for entry in plan.entries:
+            plan.resolve(entry, found)
+
     async def _require_existing(self, caller: Caller, plan: Plan) -> None:
         outside = plan.outside()
         existing = await self._store.existing(caller, list(outside))
@@ -106,21 +122,17 @@ class BundleLoader:
         if faults:
             raise errors.Malformed(issues=faults)
 
-    async def _batch(self, caller: Caller, entries: list[Entry], seed: str | None) -> list[Result]:
+    async def _batch(self, caller: Caller, plan: Plan, seed: str | None) -> list[Result]:
         """Each entry by itself; those with conditional references after those that may make what they name."""
-        plan = Plan(entries, self._base_url)
-        for entry in entries:
-            try:
-                validate_entry(entry)
-            except errors.Invalid as error:
-                plan.failures.setdefault(entry.index, error)
+        entries = plan.entries
         conditions = [condition for condition in map(plan.create_condition, entries) if condition]
         found = await self._store.find(caller, conditions)
         plan.settle(found, partial(self._id, seed=seed))
-        later = [entry for entry in entries if any(link.condition for link in plan.links[entry.index])]
-        first = [entry for entry in entries if entry not in later]
+        waves: tuple[list[Entry], list[Entry]] = ([], [])
+        for entry in entries:
+            waves[any(link.condition for link in plan.links[entry.index])].append(entry)
         results: dict[int, Result] = {}
-        for wave in (first, later):
+        for wave in waves:
             found |= await self._store.find(caller, plan.link_conditions(wave))
             done = await in_parallel([partial(self._alone, caller, plan, entry, found, seed) for entry in wave])
             results |= {entry.index: result for entry, result in zip(wave, done, strict=True)}
@@ -206,12 +218,9 @@ def _in_bundle(issue: Issue, entry: Entry) -> Issue:
     return Issue(issue.code, issue.text, f"{entry.path}.resource{dot}{inner}")
 
 
-async def off_the_loop(size: int, work: Callable[[], None]) -> None:
+async def off_the_loop[T](size: int, work: Callable[[], T]) -> T:
     """Do work that is heavy where `size` says so in a thread, so that other requests go on."""
-    if size > LARGE_ENTRIES:
-        await asyncio.to_thread(work)
-    else:
-        work()
+    return await asyncio.to_thread(work) if size > LARGE_ENTRIES else work()
 
 
 def _result(version: Stored | None) -> Result:

@@ -68,4 +68,4 @@ def _bundle(kind: str, page: Page, address: str, query: Query, entries: Sequence
 
 
 def _with_query(address: str, pairs: Sequence[tuple[str, str]]) -> str:
-    return f"{address}?{urlencode(pairs, quote_via=quote, safe='|:/,')}" if pairs else address
+    return f"{address}?{urlencode(pairs, quote_via=quote, safe=':/,')}" if pairs else address
