@@ -80,18 +80,22 @@ class Sweep:
         unfinished: str | None = None
         faults: list[Exception] = []
         for minute in minutes(checkpoint.minute, started):
-            if self._paused_until or time.monotonic() > self._ends:
-                unfinished = unfinished or minute
-                break
-            new_faults = await self._look_at_all(await self._outbox.due(minute))
+            new_faults = [] if self._stopped else await self._look_at_all(await self._outbox.due(minute))
             faults += new_faults
-            if new_faults or self._paused_until:
+            if new_faults or self._stopped:
                 unfinished = unfinished or minute
+            if self._stopped:
+                break
         reached = checkpoint_after(started)
         await self._outbox.move_checkpoint(min(unfinished or reached, reached), self._paused_until)
         if faults:
             raise ExceptionGroup("some notifications could not be looked at", faults)
         return self._outcomes
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether the rest is left to a later sweep: the service wants a pause, or this one has taken long enough."""
+        return self._paused_until is not None or time.monotonic() > self._ends
 
     async def _look_at_all(self, items: Sequence[Item]) -> list[Exception]:
         results = await asyncio.gather(*(self._look_at(item) for item in items), return_exceptions=True)
@@ -102,7 +106,7 @@ class Sweep:
 
     async def _look_at(self, item: Item) -> None:
         async with self._places:
-            if self._paused_until:
+            if self._stopped:
                 return
             state = await (self._follow(item) if item["state"] == "sent" else self._take_turn(item))
         if state:

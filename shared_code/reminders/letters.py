@@ -25,7 +25,8 @@ class Letters:
 
     async def compose(self, item: Item, now: datetime) -> Message | Unsent:
         """The email for an item of the outbox. Raises Busy where the store does not yet show what was planned for."""
-        stored = await self._read(item["about"])
+        patient = await self._read(item["person"])
+        stored = await self._read(item["about"])  # last, since from here on a change of it comes too late
         if stored is None:
             return Unsent("dropped", "deleted")
         if stored.version < item["version"]:
@@ -33,7 +34,6 @@ class Letters:
         appointment = parse(str(stored.text))
         if item["id"] not in {one.id for one in occurrences(appointment, self._lead_hours, now)}:
             return Unsent("dropped", "moved or cancelled")
-        patient = await self._read(item["person"])
         return _letter(appointment, parse(str(patient.text)) if patient else None, now)
 
     async def _read(self, reference: str) -> Stored | None:

@@ -58,6 +58,8 @@ class Planner:
 
     async def _plan(self, item: Item) -> None:
         wanted = {one.id: one for one in self._wanted(item)}
+        if not wanted and item["version"] == 1:
+            return  # as most of a loaded history: nothing was planned for it before
         remembered = await self._remember(item, list(wanted.values()))
         for planned in remembered:
             if planned.id in wanted:

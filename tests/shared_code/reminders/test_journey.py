@@ -334,6 +334,21 @@ async def test_at_its_limit_the_service_is_left_alone_for_as_long_as_it_says(jou
     assert len(capture.requests()) == 12
 
 
+async def test_more_reminders_than_the_domain_may_send_in_a_minute_all_leave_once(journey: Journey, capture: Capture):
+    for number in range(36):
+        await journey.put(visit(appointment_id=f"a{number}"))
+        await journey.plan(f"a{number}")
+    capture.switch("limits", domain="custom")  # 30 in a minute
+    journey.clock.forward(hours=1)
+    await journey.sweep()
+    first = capture.accepted()
+    assert len(first) == 30
+    capture.forget()  # as if the minute were over
+    journey.clock.forward(minutes=3)
+    assert await journey.sweep() == {"sent": 6}
+    assert len({one["operation"] for one in first + capture.accepted()}) == 36
+
+
 async def test_a_service_that_never_answers_well_is_given_up(journey: Journey, capture: Capture):
     capture.switch("fail", status=500, retryAfter=0, times=100)
     await planned(journey, visit())
