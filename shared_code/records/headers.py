@@ -8,8 +8,10 @@ Source: docs/decisions/0002-transactions.md
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -47,7 +49,7 @@ class Headers:
             "id": _HEADER_ID,
             "tx": tx,
             "state": "pending",
-            "deadline": fhir_instant(self._now() + timedelta(seconds=DEADLINE_SECONDS)),
+            "deadline": self._deadline(),
             "pages": len(pages),
         }
         page_items = [{"id": str(number), "tx": tx, "pks": page} for number, page in enumerate(pages, 1)]
@@ -97,6 +99,28 @@ class Headers:
                     return header | {"state": "aborted", "pages": 0}
                 header = current
         return header
+
+    @asynccontextmanager
+    async def kept(self, header: Item) -> AsyncIterator[None]:
+        """Puts the deadline of a pending header off, in place, as long as its request lives and stages."""
+        ended = asyncio.Event()
+
+        async def keep() -> None:
+            while not ended.is_set():
+                try:
+                    await asyncio.wait_for(ended.wait(), DEADLINE_SECONDS / 3)
+                except TimeoutError:
+                    header.update(await self._replace({**header, "deadline": self._deadline()}, "pending"))
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            ended.set()
+            await asyncio.gather(keeping, return_exceptions=True)  # what it failed at, the commit finds out
+
+    def _deadline(self) -> str:
+        return fhir_instant(self._now() + timedelta(seconds=DEADLINE_SECONDS))
 
     async def _replace(self, header: Item, state: State) -> Item:
         from azure.core import MatchConditions

@@ -76,7 +76,8 @@ class Transactions:
         """Mark every item, commit, and promote behind the answer. Raises Contended, with nothing left that counts."""
         staged: dict[str, list[Item]] = {}
         try:
-            await self._stage(header["tx"], changes, staged)
+            async with self._headers.kept(header):
+                await self._stage(header["tx"], changes, staged)
             header = await self._headers.commit(header)
         except Aborted as fault:
             raise Contended("the transaction took too long and was aborted; send it again") from fault
