@@ -60,8 +60,8 @@ def test_a_folder_without_an_app_is_refused(tmp_path: Path) -> None:
 def test_a_module_that_an_installed_package_would_hide_is_refused(tmp_path: Path) -> None:
     app = write_app(tmp_path, ANONYMOUS + PING)
     (app / "starlette_is_not_this.py").write_text("")
-    (app / "jsonschema_rs.py").write_text("")
-    assert "hides the app's own 'jsonschema_rs'" in refusal(app)
+    (app / "joserfc.py").write_text("")
+    assert "hides the app's own 'joserfc'" in refusal(app)
 
 
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
