@@ -13,11 +13,13 @@ from pathlib import Path
 import uvicorn
 
 from local.cosmos.account import Account
+from local.cosmos.certificate import certificate
 from local.cosmos.connections import CuttableProtocol
 from local.cosmos.errors import CosmosError
 from local.cosmos.provisioning import provision
 from local.cosmos.server import Server
 from local.cosmos.signature import EMULATOR_KEY
+from local.cosmos.storage.database import DataInUse
 from local.lifeline import end_with_parent
 
 HOST = "127.0.0.1"
@@ -40,7 +42,7 @@ def main() -> int:
         return 1
     try:
         asyncio.run(_serve(arguments, listener), loop_factory=_loop_factory())
-    except (CosmosError, ValueError, OSError) as error:
+    except (CosmosError, DataInUse, ValueError, OSError) as error:
         print(f"The Cosmos server cannot start: {error}", file=sys.stderr)
         return 1
     return 0
@@ -51,14 +53,16 @@ class _Announced(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        scheme = "https" if self.config.is_ssl else "http"
         for listener in sockets or []:
-            print(f"ready http://{HOST}:{listener.getsockname()[1]}", flush=True)
+            print(f"ready {scheme}://{HOST}:{listener.getsockname()[1]}", flush=True)
 
 
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
     account = Account(arguments.data, arguments.key, arguments.ranges, arguments.ru)
     if arguments.containers is not None:
         provision(account.catalog, arguments.containers, arguments.database)
+    public, private = certificate(arguments.data) if arguments.tls else (None, None)
     config = uvicorn.Config(
         Server(account),
         http=CuttableProtocol,
@@ -69,6 +73,8 @@ async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None
         server_header=False,
         timeout_keep_alive=600,
         timeout_graceful_shutdown=5,
+        ssl_certfile=public,
+        ssl_keyfile=private,
     )
     server = _Announced(config)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -95,6 +101,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=8081, help="where to listen on 127.0.0.1; 0 chooses a free port")
     parser.add_argument("--data", type=Path, required=True, help="directory of the data; made if it does not exist")
+    parser.add_argument("--tls", action="store_true", help="serve HTTPS, with a certificate that is made at start")
     parser.add_argument("--ranges", type=int, default=2, choices=range(1, 6), help="physical partitions (default 2)")
     parser.add_argument("--ru", type=int, help="request units per second of each container; beyond them 429")
     parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")

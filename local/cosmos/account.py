@@ -11,7 +11,7 @@ from local.cosmos.ranges import Ranges
 from local.cosmos.signature import AccountKey
 from local.cosmos.storage.catalog import Catalog, Container
 from local.cosmos.storage.database import Database
-from local.cosmos.storage.items import sweep_expired
+from local.cosmos.storage.items import sweep
 from local.cosmos.throughput import Throughput
 from local.cosmos.wire import Request
 
@@ -75,4 +75,4 @@ class Account:
         while True:
             await asyncio.sleep(_SWEEP_EVERY_SECONDS)
             for container in self.catalog.all_containers():
-                sweep_expired(self.file, container, _SWEEP_AT_MOST)
+                sweep(self.file, container, _SWEEP_AT_MOST)

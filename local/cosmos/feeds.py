@@ -1,7 +1,9 @@
-"""Requests that read a container item by item: the read feed, and the change feed in its latest-version mode."""
+"""Requests that read a container item by item: the read feed, and the change feed in its two modes."""
 
 from __future__ import annotations
 
+import functools
+import sqlite3
 from collections.abc import Awaitable
 from email.utils import parsedate_to_datetime
 
@@ -15,10 +17,12 @@ from local.cosmos.sql.parser import parse
 from local.cosmos.sql.position import read_token
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.changes import Changes, Wanted, read_changes
+from local.cosmos.storage.items import now
+from local.cosmos.storage.versions import read_versions
 from local.cosmos.wire import Answer, Request
 
 _ALL = "SELECT * FROM c"
-_LATEST_VERSION = "incremental feed"
+_LATEST_VERSION, _ALL_VERSIONS = "incremental feed", "full-fidelity feed"
 _EVERYTHING = "read feed"  # what a token of the read feed is bound to
 
 
@@ -45,15 +49,18 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
 async def change_feed(account: Account, request: Request) -> Answer:
     """GET with `A-IM`: what was written after the ETag of the last page, in the order of writing; 304 for nothing."""
     container = account.container(request)
-    if (request.header("a-im") or "").lower() != _LATEST_VERSION:
-        raise bad_request("This server has the change feed in its latest-version mode (A-IM: Incremental Feed) only.")
-    scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
+    mode = (request.header("a-im") or "").lower()
     since = request.header("if-none-match")
+    if mode == _ALL_VERSIONS:
+        _require_versions(container, since)
+    elif mode != _LATEST_VERSION:
+        raise bad_request("The A-IM of a change feed is Incremental Feed or Full-Fidelity Feed.")
+    scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
     changes = Changes(container.lsn)
     if since != "*":
         wanted = _wanted(request, container, scope, since)
         if wanted.after < container.lsn:
-            changes = await account.file.in_reader(lambda connection: read_changes(connection, container, wanted))
+            changes = await account.file.in_reader(functools.partial(_read, container, wanted, mode))
     headers = feed_headers(account, container, scope.range_id)
     headers["etag"] = f'"{changes.reached}"'
     headers["x-ms-item-count"] = str(len(changes.rows))
@@ -61,6 +68,19 @@ async def change_feed(account: Account, request: Request) -> Answer:
         return Answer(304, b"", headers, charge.feed(0, 0))
     size = sum(map(len, changes.rows))
     return Answer(200, _documents(container, changes.rows), headers, charge.feed(len(changes.rows), size))
+
+
+def _read(container: Container, wanted: Wanted, mode: str, connection: sqlite3.Connection) -> Changes:
+    if mode == _ALL_VERSIONS:
+        return read_versions(connection, container.table, container.number, wanted)
+    return read_changes(connection, container.table, container.number, wanted, now())
+
+
+def _require_versions(container: Container, since: str | None) -> None:
+    if container.keeps_versions_minutes is None:
+        raise bad_request("The change feed policy of this container does not keep all versions and deletes.")
+    if since is None:
+        raise bad_request("The change feed of all versions and deletes is read from now on or from a continuation.")
 
 
 def _wanted(request: Request, container: Container, scope: Scope, since: str | None) -> Wanted:

@@ -13,6 +13,7 @@ from local.cosmos.documents import check_id, read_object
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.partition_keys import HASH, MULTI_HASH
 from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.unique_keys import unique_keys_of
 from local.cosmos.wire import Answer, Request
 
 _REGION = "Local"
@@ -31,8 +32,7 @@ _MAX_HIERARCHY = 3
 def read_account(account: Account, request: Request) -> Answer:
     """The account under the name that the caller uses for it, since the client goes on with the endpoint it is told."""
     host = request.header("host") or "localhost"
-    scheme = request.header("x-forwarded-proto") or "http"
-    location = {"name": _REGION, "databaseAccountEndpoint": f"{scheme}://{host}/"}
+    location = {"name": _REGION, "databaseAccountEndpoint": f"{request.scheme}://{host}/"}
     return _json(
         200,
         {
@@ -99,6 +99,8 @@ def replace_container(account: Account, request: Request) -> Answer:
         raise bad_request("The id of a container cannot be changed.")
     if properties["partitionKey"]["paths"] != container.properties["partitionKey"]["paths"]:
         raise bad_request("Document collection partition key cannot be changed.")
+    if unique_keys_of(properties) != container.unique_keys:
+        raise bad_request("The unique keys of a container cannot be changed.")
     account.catalog.replace_container(container, properties)
     return _resource(200, container.properties)
 
@@ -185,8 +187,7 @@ def checked_container(properties: dict[str, Any]) -> dict[str, Any]:
         "partitionKey": {**key, "kind": kind, "version": 2},
         "indexingPolicy": checked_indexing(properties.get("indexingPolicy") or {}),
     }
-    if (properties.get("uniqueKeyPolicy") or {}).get("uniqueKeys"):
-        raise bad_request("Unique keys are not supported by this server.")
+    unique_keys_of(properties)
     return completed
 
 

@@ -44,7 +44,7 @@ class Server:
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            request = Request(scope["method"], path_segments(scope["raw_path"]), headers)
+            request = Request(scope["method"], path_segments(scope["raw_path"]), headers, scheme=scope["scheme"])
             request.body = await _body(receive)
             answer = await self._answer(request)
         except CosmosError as error:

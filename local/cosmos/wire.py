@@ -18,6 +18,7 @@ class Request:
     segments: list[str]
     headers: dict[bytes, bytes]
     body: bytes = b""
+    scheme: str = "http"
     wants_empty_page: bool = False  # a test wants to see that callers go on after a page without items
 
     def header(self, name: str) -> str | None:

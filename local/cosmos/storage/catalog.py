@@ -14,7 +14,10 @@ import msgspec
 
 from local.cosmos.errors import CosmosError, owner_not_found
 from local.cosmos.partition_keys import KeyDefinition, key_paths
+from local.cosmos.storage import unique_keys, versions
 from local.cosmos.storage.database import Database
+from local.cosmos.storage.unique_keys import UniqueKey, unique_keys_of
+from local.cosmos.storage.versions import retention_minutes
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS databases (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
@@ -48,6 +51,8 @@ class Container:
     table: str = field(init=False)
     rid: str = field(init=False)
     default_ttl: int | None = field(init=False)
+    unique_keys: tuple[UniqueKey, ...] = field(init=False)
+    keeps_versions_minutes: int | None = field(init=False)
     alt_content_path: str = field(init=False)
     _rid_bytes: bytes = field(init=False)
 
@@ -63,6 +68,8 @@ class Container:
         self.properties = properties
         self.key = KeyDefinition(key_paths(properties["partitionKey"]["paths"]), properties["partitionKey"]["kind"])
         self.default_ttl = properties.get("defaultTtl")
+        self.unique_keys = unique_keys_of(properties)
+        self.keeps_versions_minutes = retention_minutes(properties)
 
     def item_rid(self, number: int) -> str:
         """The `_rid` of the item with this number."""
@@ -163,7 +170,7 @@ class Catalog:
         entry = self.database(name)
         with self._file.transaction() as connection:
             for container in entry.containers.values():
-                connection.execute(f"DROP TABLE {container.table}")
+                _drop_tables(connection, container)
             connection.execute("DELETE FROM containers WHERE database = ?", (entry.number,))
             connection.execute("DELETE FROM databases WHERE number = ?", (entry.number,))
         del self.databases[name]
@@ -199,6 +206,9 @@ class Catalog:
             connection.execute(
                 "UPDATE containers SET properties = ? WHERE number = ?", (_json(completed), container.number)
             )
+            if retention_minutes(properties) is not None:
+                for statement in versions.SCHEMA.split(";")[:-1]:
+                    connection.execute(statement.format(table=container.table))
             if default != container.default_ttl:
                 connection.execute(
                     f"UPDATE {container.table} SET expires = CASE WHEN ? IS NULL OR coalesce(ttl, ?) = -1 THEN NULL"
@@ -218,15 +228,25 @@ class Catalog:
     def drop_container(self, container: Container) -> None:
         """With all its items."""
         with self._file.transaction() as connection:
-            connection.execute(f"DROP TABLE {container.table}")
+            _drop_tables(connection, container)
             connection.execute("DELETE FROM containers WHERE number = ?", (container.number,))
         del container.database.containers[container.id]
 
 
 def _make_table(connection: sqlite3.Connection, container: Container) -> None:
     """The table and its indexes, as far as they are not there."""
-    for statement in _ITEMS_SCHEMA.format(table=container.table).split(";")[:-1]:
-        connection.execute(statement)
+    statements = _ITEMS_SCHEMA.split(";")[:-1]
+    if container.unique_keys:
+        statements += [*unique_keys.SCHEMA.split(";")[:-1], unique_keys.TRIGGER]
+    if container.keeps_versions_minutes is not None:
+        statements += versions.SCHEMA.split(";")[:-1]
+    for statement in statements:
+        connection.execute(statement.format(table=container.table))
+
+
+def _drop_tables(connection: sqlite3.Connection, container: Container) -> None:
+    for name in ("", "_unique", "_versions"):
+        connection.execute(f"DROP TABLE IF EXISTS {container.table}{name}")
 
 
 def _complete(container: Container, properties: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.cosmos.ranges import WHOLE, Interval
-from local.cosmos.storage.catalog import Container
-from local.cosmos.storage.items import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,10 @@ class Changes:
     rows: list[bytes] = field(default_factory=list)
 
 
-def read_changes(connection: sqlite3.Connection, container: Container, wanted: Wanted) -> Changes:
+def read_changes(connection: sqlite3.Connection, table: str, number: int, wanted: Wanted, now: int) -> Changes:
     """A page never ends within a transaction, so it may have more items than were asked for."""
-    table = container.table
     conditions: list[str] = ["lsn > ?", "(expires IS NULL OR expires > ?)"]
-    parameters: list[Any] = [wanted.after, now()]
+    parameters: list[Any] = [wanted.after, now]
     index = f"{table}_lsn"
     if wanted.epk is not None:
         conditions.append("epk = ?")
@@ -47,7 +44,7 @@ def read_changes(connection: sqlite3.Connection, container: Container, wanted: W
     if wanted.from_second is not None:
         conditions.append("ts >= ?")
         parameters.append(wanted.from_second)
-    (newest,) = connection.execute("SELECT lsn FROM containers WHERE number = ?", (container.number,)).fetchone()
+    (newest,) = connection.execute("SELECT lsn FROM containers WHERE number = ?", (number,)).fetchone()
     changes = Changes(newest)
     size, last = 0, wanted.after
     cursor = connection.execute(

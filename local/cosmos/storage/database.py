@@ -9,10 +9,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from local.cosmos.storage.locks import lock
 
 _CHECKPOINT_EVERY_SECONDS = 1.0
 _CHECKPOINT_PAGES = 1000
 _LAST_RESORT_PAGES = 20_000  # the writer checkpoints by itself only when the background one cannot keep up
+
+
+class DataInUse(Exception):
+    """Another server has the data; two would give out the same numbers."""
 
 
 class Database:
@@ -21,6 +28,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(path.with_name(path.name + ".lock"))
         self.connection = self._open()
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
@@ -74,9 +82,21 @@ class Database:
         self._closing.set()
         self._readers.shutdown()
         self.connection.close()
+        self._lock.close()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=512)
         for pragma in ("synchronous = NORMAL", "busy_timeout = 10000", "cache_size = -16000", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """An open file that no other process has locked; the lock ends with the process, however that ends."""
+    file = path.open("ab")
+    try:
+        lock(file)
+    except OSError:
+        file.close()
+        raise DataInUse(f"another server uses {path.parent}") from None
+    return file

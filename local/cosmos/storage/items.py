@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import msgspec
+
 from local.cosmos.documents import Document, stored_text
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.database import Database
+from local.cosmos.storage.unique_keys import claim
+from local.cosmos.storage.versions import Version, forget, record
 
 _COLUMNS = "number, epk, id, lsn, ts, etag, body"
 _ALIVE = "(expires IS NULL OR expires > ?)"
@@ -66,6 +70,10 @@ class Writes:
         self.last_item += 1
         etag = self._next_etag()
         body = stored_text(container, document, self.last_item, etag, self.ts)
+        if container.unique_keys:
+            self._delete_expired(epk)
+            claim(self._connection, container.table, container.unique_keys, epk, self.last_item, document.fields)
+        self._record("create", epk, body, None)
         self._connection.execute(
             f"INSERT INTO {container.table} (number, epk, id, lsn, ts, ttl, expires, etag, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -87,6 +95,10 @@ class Writes:
         """Replace the content of an item that exists."""
         etag = self._next_etag()
         body = stored_text(self.container, document, item.number, etag, self.ts)
+        if self.container.unique_keys:
+            keys = self.container.unique_keys
+            claim(self._connection, self.container.table, keys, item.epk, item.number, document.fields)
+        self._record("replace", item.epk, body, item)
         self._connection.execute(
             f"UPDATE {self.container.table} SET lsn = ?, ts = ?, ttl = ?, expires = ?, etag = ?, body = ?"
             " WHERE number = ?",
@@ -97,12 +109,39 @@ class Writes:
     def delete(self, item: StoredItem) -> None:
         """The item is gone when the transaction ends."""
         self.count += 1
+        self._record("delete", item.epk, None, item)
         self._connection.execute(f"DELETE FROM {self.container.table} WHERE number = ?", (item.number,))
 
     def delete_partition(self, epk: str) -> None:
         """All items of one partition key."""
-        self.count += 1
-        self._connection.execute(f"DELETE FROM {self.container.table} WHERE epk = ?", (epk,))
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM {self.container.table} WHERE epk = ?", (epk,))
+        for row in rows.fetchall():
+            self.delete(StoredItem._make(row))
+
+    def delete_expired(self, at_most: int) -> None:
+        """Items whose time is over, some of them if there are many."""
+        table = self.container.table
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM {table} WHERE expires <= ? LIMIT ?", (self.ts, at_most)
+        ).fetchall()
+        for item in map(StoredItem._make, rows):
+            self.count += 1
+            self._record("delete", item.epk, None, item, expired=True)
+        numbers = msgspec.json.encode([row[0] for row in rows]).decode()
+        self._connection.execute(f"DELETE FROM {table} WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
+
+    def _delete_expired(self, epk: str) -> None:
+        """What has expired does not hold its unique values any more."""
+        self._connection.execute(f"DELETE FROM {self.container.table} WHERE epk = ? AND expires <= ?", (epk, self.ts))
+
+    def _record(
+        self, operation: str, epk: str, current: bytes | None, before: StoredItem | None, *, expired: bool = False
+    ) -> None:
+        if self.container.keeps_versions_minutes is None:
+            return
+        previous, lsn = (None, None) if before is None else (before.body, before.lsn)
+        version = Version(self.lsn, self.count, epk, self.ts, operation, current, previous, lsn, expired)
+        record(self._connection, self.container.table, version)
 
     def _next_etag(self) -> str:
         self.count += 1
@@ -131,13 +170,15 @@ def writing(file: Database, container: Container) -> Iterator[Writes]:
         container.lsn, container.last_item = writes.lsn, writes.last_item
 
 
-def sweep_expired(file: Database, container: Container, at_most: int = 500) -> int:
-    """Remove items whose time is over; how many it were."""
-    if container.default_ttl is None:
-        return 0
-    cursor = file.connection.execute(
-        f"DELETE FROM {container.table} WHERE number IN (SELECT number FROM {container.table}"
-        " WHERE expires <= ? LIMIT ?)",
-        (now(), at_most),
-    )
-    return cursor.rowcount
+def sweep(file: Database, container: Container, at_most: int) -> None:
+    """Remove items whose time is over, and versions that are older than their retention."""
+    if container.default_ttl is not None and _any_expired(file.connection, container):
+        with writing(file, container) as writes:
+            writes.delete_expired(at_most)
+    if container.keeps_versions_minutes is not None:
+        forget(file.connection, container.table, now() - 60 * container.keeps_versions_minutes)
+
+
+def _any_expired(connection: sqlite3.Connection, container: Container) -> bool:
+    found = connection.execute(f"SELECT 1 FROM {container.table} WHERE expires <= ? LIMIT 1", (now(),)).fetchone()
+    return found is not None

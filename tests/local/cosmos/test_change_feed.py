@@ -130,3 +130,24 @@ async def test_nothing_is_missed_or_seen_twice_while_others_write(container: Con
             break
     await writing
     assert len(seen) == len(set(seen)) == 80
+
+
+async def test_all_versions_and_deletes_show_every_step(make_container: Any) -> None:
+    container = await make_container(change_feed_policy={"retentionDuration": 10}, default_ttl=-1)
+    await write(container, "before")
+    mode = "AllVersionsAndDeletes"
+    _, token = await changes(container, mode=mode, start_time="Now")
+    await container.create_item({"id": "a", "pk": "p", "n": 1})
+    await container.replace_item("a", {"id": "a", "pk": "p", "n": 2})
+    await container.delete_item("a", "p")
+    found, token = await changes(container, mode=mode, continuation=token)
+    assert [step["metadata"]["operationType"] for step in found] == ["create", "replace", "delete"]
+    assert [step["current"].get("n") for step in found] == [1, 2, None]
+    assert [step.get("previous", {}).get("n") for step in found] == [None, 1, 2]
+    assert found[1]["metadata"]["previousImageLSN"] == found[0]["metadata"]["lsn"]
+    assert (await changes(container, mode=mode, continuation=token))[0] == []
+
+
+async def test_all_versions_are_refused_where_the_container_keeps_none(container: ContainerProxy) -> None:
+    with pytest.raises(CosmosHttpResponseError, match="does not keep all versions"):
+        await changes(container, mode="AllVersionsAndDeletes", start_time="Now")

@@ -260,6 +260,34 @@ def test_a_port_in_use_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_second_server_on_the_same_data_is_refused(start_server: Any, tmp_path: Path) -> None:
+    start_server(tmp_path)
+    ended = subprocess.run(
+        [sys.executable, "-m", "local.cosmos", "--port", "0", "--data", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "another server uses" in ended.stderr
+
+
+def test_https_is_served_with_a_certificate_that_is_kept(start_server: Any, tmp_path: Path) -> None:
+    server = start_server(tmp_path, ["--tls"])
+    assert server.url.startswith("https://127.0.0.1:")
+    with CosmosClient(server.url, EMULATOR_KEY, connection_verify=str(tmp_path / "certificate.pem")) as client:
+        container = client.create_database("db").create_container("c", PartitionKey("/pk"))
+        assert container.create_item({"id": "a", "pk": "p"})["id"] == "a"
+        account = client.get_database_account()
+        assert account.WritableLocations[0]["databaseAccountEndpoint"] == f"{server.url}/"
+    kept = (tmp_path / "certificate.pem").read_bytes()
+    server.stop()
+    server.restart()
+    assert (tmp_path / "certificate.pem").read_bytes() == kept
+
+
 def test_the_server_ends_when_standard_input_closes(start_server: Any, tmp_path: Path) -> None:
     server = start_server(tmp_path)
     server.process.stdin.close()
