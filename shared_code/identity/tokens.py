@@ -88,24 +88,24 @@ class TokenChecker:
 def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
     """Who the claims of a token that holds speak of.
 
-    A `patient` claim or a `fhirUser` of Patient makes a person, a `fhirUser` of Practitioner a practitioner, a
-    system/… scope without either a system. Raises Unauthorized where the claims name none of them.
+    A `fhirUser` of Practitioner makes a practitioner, also with a patient at hand; else `patient` or a `fhirUser`
+    of Patient a person; a system/… scope without either a system. Raises Unauthorized where they name none of these.
     """
     scope = claims.get("scope") or claims.get("scp") or ""
-    grants = read_scopes(scope.split() if isinstance(scope, str) else [str(s) for s in scope])
+    listed = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
+    grants = read_scopes(str(one) for one in listed)
     kind, person = _kind_and_person(claims, {grant.context for grant in grants})
     return Caller(str(claims["sub"]), kind, person, grants)
 
 
 def _kind_and_person(claims: Mapping[str, Any], contexts: set[str]) -> tuple[CallerKind, str | None]:
-    user, patient = str(claims.get("fhirUser") or ""), str(claims.get("patient") or "")
-    user = "/".join(user.split("/")[-2:])
-    if patient:
-        return "person", f"Patient/{patient.removeprefix('Patient/')}"
-    if user.startswith("Patient/"):
-        return "person", user
-    if user.startswith("Practitioner/"):
+    patient = str(claims.get("patient") or "").removeprefix("Patient/")
+    user_type, _, user_id = "/".join(str(claims.get("fhirUser") or "").split("/")[-2:]).partition("/")
+    if user_type == "Practitioner" and user_id:
         return "practitioner", None
-    if "system" in contexts:
+    own = patient or (user_id if user_type == "Patient" else "")
+    if own:
+        return "person", f"Patient/{own}"
+    if not user_type and "system" in contexts:
         return "system", None
     raise errors.Unauthorized("the token names no person (patient), no practitioner (fhirUser) and no system/… scope")

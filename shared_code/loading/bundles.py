@@ -93,7 +93,6 @@ class BundleLoader:
         found = await self._store.find(caller, [*conditions, *plan.link_conditions(plan.entries)])
         await off_the_loop(len(plan.entries), partial(self._resolve_all, plan, found))
         plan.raise_failures()
-        await self._require_existing(caller, plan)
         writes: list[tuple[Entry, Write]] = []
         creates: list[tuple[Entry, ConditionalCreate]] = []
         for entry in sorted(plan.entries, key=lambda entry: METHODS.index(entry.method)):
@@ -103,7 +102,10 @@ class BundleLoader:
                 creates.append((entry, ConditionalCreate(write, condition)))
             elif write:
                 writes.append((entry, write))
-        done = await self._store.transact(caller, [w for _, w in writes], [c for _, c in creates], marker=seed)
+        everything = [write for _, write in writes], [create for _, create in creates]
+        self._store.require_allowed(caller, *everything)
+        await self._require_existing(caller, plan)
+        done = await self._store.transact(caller, *everything, marker=seed)
         results = {e.index: _result(version) for (e, _), version in zip([*writes, *creates], done, strict=True)}
         rest = [entry for entry in plan.entries if entry.index not in results]
         read = await in_parallel([partial(self._read, caller, plan, entry) for entry in rest])

@@ -40,7 +40,7 @@ from shared_code.records.search import (
 )
 from shared_code.records.transactions import Contended, Transactions
 from shared_code.records.versions import Write
-from shared_code.records.writer import MAX_MOVES, ConditionalCreate, Writer, place_of
+from shared_code.records.writer import MAX_MOVES, ConditionalCreate, Writer, place_of, require_allowed
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
@@ -232,6 +232,12 @@ class RecordStore:
         if results[0] is None and caller.kind != "system":
             raise errors.NotFound(f"there is no {resource_type}/{resource_id}")
         return results[0]
+
+    def require_allowed(
+        self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()
+    ) -> None:
+        """Raises Forbidden where the caller may not make one of the writes, whatever is stored."""
+        require_allowed(caller, writes, creates)
 
     async def transact(
         self,

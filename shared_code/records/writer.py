@@ -53,8 +53,7 @@ class Writer:
         raises   VersionConflict, NotFound, Forbidden, Conflict: of one write, and then none is made
                  Contended: others change the same resources again and again, or a condition no longer holds
         """
-        for write in [*writes, *(create.write for create in creates)]:
-            require_write(caller, write.interaction, write.type, write.place.person if write.place else caller.person)
+        require_allowed(caller, writes, creates)
         for attempt in range(ATTEMPTS):
             try:
                 return await self._attempt(caller, writes, creates, marker)
@@ -201,6 +200,16 @@ def _decide_all(
         changes += made
         results.append(result)
     return changes, results
+
+
+def require_allowed(caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()) -> None:
+    """Raises Forbidden where the caller may not make one of the writes, whatever is stored."""
+    for write in [*writes, *(create.write for create in creates)]:
+        require_write(caller, write.interaction, write.type, write.place.person if write.place else caller.person)
+    own = {None, partition_key(caller.person)} if caller.person else {None}
+    if caller.kind != "system" and any(create.condition.pk not in own for create in creates):
+        # Whether a create under it takes place would tell what is in the other's record.
+        raise errors.Forbidden("a condition may not speak of another person's record")
 
 
 def _require_own_partition(write: Write) -> None:

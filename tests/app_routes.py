@@ -1,0 +1,26 @@
+"""The app's HTTP routes as the app itself registers them, and a path for each: so that no test forgets a new one."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import function_app
+
+SAMPLE = {"type": "Observation", "id": "x", "vid": "1"}
+
+
+@cache
+def routes() -> dict[str, tuple[str, ...]]:
+    """Every route template, without the prefix of host.json, with its methods."""
+    triggers = [function.get_trigger() for function in function_app.app.get_functions()]
+    return {
+        trigger.route: tuple(getattr(method, "value", method) for method in trigger.methods)
+        for trigger in triggers
+        if trigger.type == "httpTrigger"
+    }
+
+
+def path_of(template: str) -> str:
+    """A path that the template matches."""
+    return re.sub(r"\{(\w+)(?:[^{}]|\{[^{}]*\})*\}", lambda match: SAMPLE[match[1]], template)
