@@ -47,7 +47,7 @@ class Notification:
     """Something that a person is to be told once.
 
     id, about, version   as in the item
-    slot    where it is kept; remembered by whoever planned it, since the due time may be reckoned differently later
+    slot    where it is kept: the minute in which it was due when first planned, whatever `due_at` comes to later
     """
 
     id: str
@@ -94,8 +94,10 @@ class Outbox:
             undecided = True
         except errors.Conflict:
             undecided = await self._plan_again(notification)
-        if undecided and is_passed(notification.slot, self._now()):
-            await self.look_again(notification.id, notification.slot, self._now(), notification.until)
+        now = self._now()
+        own_minute = slot_of(notification.due_at, notification.id) == notification.slot
+        if undecided and (not own_minute or is_passed(notification.slot, now)):
+            await self.look_again(notification.id, notification.slot, max(notification.due_at, now), notification.until)
 
     async def _plan_again(self, notification: Notification) -> bool:
         """An item that is there already: a dropped one is planned again, an undecided one told of the newer version.
@@ -107,7 +109,7 @@ class Outbox:
             if item["version"] > notification.version:
                 return False
             if item["state"] == "dropped":
-                changed = self._planned(notification)
+                changed = self._planned(notification) | {"inDoubt": item["attempts"] > 0}
             elif item["state"] not in _UNDECIDED:
                 return False
             elif item["version"] == notification.version:
@@ -121,10 +123,11 @@ class Outbox:
     async def withdraw(self, notification_id: str, slot: str, version: int, reason: str) -> None:
         """Drop it, for what `version` says, where nobody has begun to send it and no newer version wants it.
 
-        Who has begun to send looks at what it speaks of once more before sending.
+        What somebody has begun to send, or may have sent, is the sender's: it finds out, and looks at what it speaks
+        of once more before sending.
         """
         while (item := await self.read(notification_id, slot)) is not None:
-            if item["state"] != "planned" or item["version"] > version:
+            if item["state"] != "planned" or item.get("inDoubt") or item["version"] > version:
                 return
             if await self.replace(item, ended(item, "dropped", reason)) is not None:
                 return

@@ -146,6 +146,7 @@ class Sweep:
             return None  # too late to be sure that nobody takes the next turn meanwhile; somebody will
         answer = await self._channel.send(message, turn["id"])
         if isinstance(answer, Refused):
+            _log.warning("notification %s is refused: %s", turn["id"], answer.reason)
             return await self._settle(turn, ended(turn, "failed", answer.reason))
         if isinstance(answer, PutOff):
             if answer.throttled:
@@ -154,6 +155,7 @@ class Sweep:
         return await self._settle(turn, _accepted(turn, answer))
 
     async def _put_off(self, turn: Item, why: PutOff) -> str | None:
+        _log.warning("notification %s is put off: %s", turn["id"], why.reason)
         moment = self._now() + wait_after(turn["attempts"], why.retry_after_seconds)
         await self._outbox.look_again(turn["id"], turn["slot"], moment, datetime.fromisoformat(turn["until"]))
         later = {"state": "planned", "notBefore": instant_text(moment), "inDoubt": why.in_doubt, "reason": why.reason}

@@ -10,7 +10,7 @@ import pytest
 from shared_code import errors
 from shared_code.notifications import Compose, Message, Sweep, Unsent
 from shared_code.notifications.retries import STUCK_SECONDS
-from shared_code.reminders import Letters
+from shared_code.reminders import Letters, Planner
 from tests.shared_code.reminders.journey import LEAD_HOURS, visit
 
 if TYPE_CHECKING:
@@ -155,3 +155,49 @@ async def test_sweeps_at_once_leave_the_later_checkpoint(journey: Journey):
     assert (await journey.checkpoint())["minute"] == "2026-11-23T07:08"
     await journey.outbox.move_checkpoint("2026-11-23T07:01", None)
     assert (await journey.checkpoint())["minute"] == "2026-11-23T07:08"
+
+
+async def test_an_email_that_may_have_left_is_asked_for_also_after_a_cancellation_and_a_new_booking(
+    journey: Journey, capture: Capture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("shared_code.notifications.email.SEND_SECONDS", 0.3)
+    capture.switch("hold", seconds=3)
+    await planned(journey)
+    assert await journey.sweep() == {"planned": 1}  # accepted, but the answer did not come
+    for status in ("cancelled", "booked"):
+        await journey.put(visit(status=status))
+        await journey.plan()
+    journey.clock.forward(minutes=2)
+    assert await journey.sweep() == {"sent": 1}
+    assert len(capture.requests()) == 1
+
+
+async def test_an_attempt_before_a_drop_is_asked_for_when_it_is_planned_again(journey: Journey, capture: Capture):
+    await planned(journey)
+
+    async def dropped(item: dict[str, Any], now: datetime) -> Message | Unsent:
+        answer = await journey.channel.send(Message("anna@example.org", "s", "t", "h"), item["id"])
+        assert answer
+        return Unsent("dropped", "moved or cancelled")
+
+    assert await sweep(journey, dropped) == {"dropped": 1}
+    await journey.put(visit(comment="booked again"))
+    await journey.plan()
+    assert await journey.sweep() == {"sent": 1}
+    assert len(capture.requests()) == 1
+
+
+async def test_a_shorter_lead_holds_for_what_is_planned_again(journey: Journey, capture: Capture):
+    await journey.put(visit())
+    await journey.plan()
+    await journey.put(visit(status="cancelled"))
+    await journey.plan()
+    journey.planner = Planner(journey.container, journey.outbox, 23, journey.clock)
+    await journey.put(visit())
+    await journey.plan()
+    for _ in range(23):  # until five minutes before it is due
+        journey.clock.forward(minutes=5)
+        assert await journey.sweep() == {}
+    journey.clock.forward(minutes=5)
+    assert await journey.sweep() == {"sent": 1}
+    assert len(capture.requests()) == 1
