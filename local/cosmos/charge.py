@@ -1,18 +1,18 @@
 """What an operation costs in request units: one model, after the examples that the service publishes.
 
-The service documents 1 RU for a point read of 1 KB and 10 RU for 100 KB; about 5 RU for the create of a 1 KB item
-without indexes; about twice a create for a replace; queries from 2.3 RU, growing with the items that are read and with
-the bytes that are returned.
+The service documents, for items of 1 KB and of 100 KB: 1 and 10 RU for a point read, 5 and 50 RU for a create without
+indexes; a replace costs about twice a create, and a query from 2.3 RU on, growing with the items that the index leaves
+to be loaded and with the bytes that are returned.
 """
 
 from __future__ import annotations
 
 POINT_READ = 1.0
 POINT_READ_PER_KB = 9 / 99
-CREATE = 5.2
-CREATE_PER_KB = 0.5
+CREATE = 5.0
+CREATE_PER_KB = 45 / 99
 REPLACE = 10.0
-REPLACE_PER_KB = 0.9
+REPLACE_PER_KB = 90 / 99
 DELETE = 5.0
 QUERY = 2.3
 QUERY_PER_ITEM_READ = 0.03
@@ -31,12 +31,12 @@ def point_read(size: int) -> float:
 
 def create(size: int) -> float:
     """Making one item."""
-    return CREATE + CREATE_PER_KB * size / _KB
+    return CREATE + CREATE_PER_KB * max(0.0, size / _KB - 1)
 
 
 def replace(size: int) -> float:
     """Writing over one item, also by patch or upsert."""
-    return REPLACE + REPLACE_PER_KB * size / _KB
+    return REPLACE + REPLACE_PER_KB * max(0.0, size / _KB - 1)
 
 
 def delete() -> float:

@@ -12,6 +12,7 @@ from local.cosmos import batch, feeds, items, queries, resources
 from local.cosmos.account import Account
 from local.cosmos.connections import cut
 from local.cosmos.errors import CosmosError, bad_request
+from local.cosmos.explorer import page_for
 from local.cosmos.faults import PATH as FAULTS_PATH
 from local.cosmos.faults import Faults, Rule, refusal_of
 from local.cosmos.throughput import ranges_of
@@ -61,6 +62,9 @@ class Server:
         faults = self._account.faults
         if request.segments == FAULTS_PATH:
             return _faults(faults, request)
+        page = page_for(request)
+        if page is not None:
+            return page
         self._account.key.check(request)
         rule = faults.hit(request) if faults.rules else None
         if rule is None:

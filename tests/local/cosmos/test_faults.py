@@ -122,7 +122,7 @@ def test_a_container_with_few_units_throttles_and_the_client_gets_through(start_
     server = start_server(tmp_path, ["--ru", "100"])
     with CosmosClient(server.url, EMULATOR_KEY) as client:
         container = client.create_database("db").create_container("c", PartitionKey("/pk"))
-        container.create_item({"id": "large", "pk": "p", "text": "x" * 100_000})
+        container.create_item({"id": "large", "pk": "p", "text": "x" * 300_000})
         statuses: list[int] = []
         created = container.create_item(
             {"id": "next", "pk": "p"},
