@@ -10,17 +10,20 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from shared_code import errors
 from shared_code.azure.cosmos import in_parallel
 from shared_code.errors import Issue
 from shared_code.fhir import Resource, answer, validate
-from shared_code.identity import Caller
-from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct
+from shared_code.identity import Caller, require_scope
+from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct, require_read
 from shared_code.loading.plan import Found, Plan
 from shared_code.loading.references import dangling
 from shared_code.records import (
     ConditionalCreate,
     Contended,
+    Query,
     RecordStore,
     Stored,
     Write,
@@ -36,11 +39,11 @@ LARGE_ENTRIES = 50  # above, checking a bundle leaves the event loop
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of an entry: the version it led to, what it read, or its failure (a batch's only)."""
+    """What became of an entry: the version it led to, what it read, or its failure (of a batch, or of a read)."""
 
     status: int
     version: Stored | None = None
-    resource: Resource | None = None
+    resource: Resource | msgspec.Raw | None = None
     error: errors.PortalError | None = None
 
 
@@ -61,9 +64,14 @@ class BundleLoader:
         """
         raw_entries = bundle.get("entry")
         size = len(raw_entries) if isinstance(raw_entries, list) else 0
-        plan = await off_the_loop(size, partial(self._plan, bundle))
-        if bundle["type"] == "batch":
-            return await self._batch(caller, plan, seed)
+        if bundle.get("type") == "batch":
+            plan, results = await off_the_loop(size, partial(self._batch_plan, bundle))
+            results |= await self._batch(caller, plan, seed)
+            return [results[index] for index in range(size)]
+        plan = await off_the_loop(size, partial(self._transaction_plan, bundle))
+        for entry in plan.entries:
+            if entry.method == "GET":
+                self._require_readable(caller, entry)
         for attempt in range(ATTEMPTS):
             try:
                 return await self._transaction(caller, plan, seed)
@@ -73,20 +81,27 @@ class BundleLoader:
                 await asyncio.sleep(0.02 * 3**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def _plan(self, bundle: Resource) -> Plan:
-        entries = read_entries(bundle)
+    def _transaction_plan(self, bundle: Resource) -> Plan:
+        entries = require_read(read_entries(bundle))
+        require_distinct(entries)
+        validate(bundle)
         plan = Plan(entries, self._base_url)
-        if bundle["type"] == "transaction":
-            require_distinct(entries)
-            validate(bundle)
-            plan.raise_failures()
-            return plan
-        for entry in entries:
-            try:
-                validate_entry(entry)
-            except errors.Invalid as error:
-                plan.failures.setdefault(entry.index, error)
+        plan.raise_failures()
         return plan
+
+    def _batch_plan(self, bundle: Resource) -> tuple[Plan, dict[int, Result]]:
+        """The plan of the entries that can be read, and the results of those that cannot."""
+        read = read_entries(bundle)
+        validate({name: value for name, value in bundle.items() if name != "entry"})
+        plan = Plan([entry for entry in read if isinstance(entry, Entry)], self._base_url)
+        for entry in plan.entries:
+            try:
+                validate({"resourceType": "Bundle", "type": "batch", "entry": [entry.raw]})
+            except errors.Invalid as error:
+                issues = [_in_place(issue, entry) for issue in error.issues]
+                plan.failures.setdefault(entry.index, errors.Invalid(issues=issues))
+        unread = {index: _failed(error) for index, error in enumerate(read) if isinstance(error, errors.Malformed)}
+        return plan, unread
 
     async def _transaction(self, caller: Caller, plan: Plan, seed: str | None) -> list[Result]:
         conditions = [condition for condition in map(plan.create_condition, plan.entries) if condition]
@@ -108,7 +123,7 @@ class BundleLoader:
         done = await self._store.transact(caller, *everything, marker=seed)
         results = {e.index: _result(version) for (e, _), version in zip([*writes, *creates], done, strict=True)}
         rest = [entry for entry in plan.entries if entry.index not in results]
-        read = await in_parallel([partial(self._read, caller, plan, entry) for entry in rest])
+        read = await in_parallel([partial(self._read_or_why_not, caller, plan, entry) for entry in rest])
         results |= {entry.index: result for entry, result in zip(rest, read, strict=True)}
         return [results[entry.index] for entry in plan.entries]
 
@@ -124,21 +139,27 @@ class BundleLoader:
         if faults:
             raise errors.Malformed(issues=faults)
 
-    async def _batch(self, caller: Caller, plan: Plan, seed: str | None) -> list[Result]:
+    async def _batch(self, caller: Caller, plan: Plan, seed: str | None) -> dict[int, Result]:
         """Each entry by itself; those with conditional references after those that may make what they name."""
-        entries = plan.entries
-        conditions = [condition for condition in map(plan.create_condition, entries) if condition]
+        for entry in plan.entries:
+            try:
+                for kind in plan.condition_types(entry):
+                    require_scope(caller, "search", kind)
+            except errors.Forbidden as error:
+                plan.failures.setdefault(entry.index, error)
+        good = [entry for entry in plan.entries if entry.index not in plan.failures]
+        conditions = [condition for condition in map(plan.create_condition, good) if condition]
         found = await self._store.find(caller, conditions)
         plan.settle(found, partial(self._id, seed=seed))
         waves: tuple[list[Entry], list[Entry]] = ([], [])
-        for entry in entries:
+        for entry in good:
             waves[any(link.condition for link in plan.links[entry.index])].append(entry)
         results: dict[int, Result] = {}
         for wave in waves:
             found |= await self._store.find(caller, plan.link_conditions(wave))
             done = await in_parallel([partial(self._alone, caller, plan, entry, found, seed) for entry in wave])
             results |= {entry.index: result for entry, result in zip(wave, done, strict=True)}
-        return [results[entry.index] for entry in entries]
+        return {index: _failed(error) for index, error in plan.failures.items()} | results
 
     async def _alone(self, caller: Caller, plan: Plan, entry: Entry, found: Found, seed: str | None) -> Result:
         try:
@@ -157,7 +178,7 @@ class BundleLoader:
                     raise
                 return Result(200, await self._store.read(caller, write.type, write.id))  # a former run made it
         except errors.PortalError as error:
-            return Result(answer(error)[0], error=error)
+            return _failed(error)
 
     def _id(self, entry: Entry, seed: str | None) -> str:
         digest = hashlib.sha256(f"{seed}:{entry.index}".encode()).digest() if seed else None
@@ -172,13 +193,33 @@ class BundleLoader:
             return update_write(entry.resource, str(entry.id), entry.if_match)
         return self._store.new_write(entry.resource, plan.ids[entry.index])
 
+    async def _read_or_why_not(self, caller: Caller, plan: Plan, entry: Entry) -> Result:
+        """As `_read`, once the writes of a transaction are made: a read that fails then cannot undo them."""
+        try:
+            return await self._read(caller, plan, entry)
+        except errors.PortalError as error:
+            return _failed(error)
+
+    def _require_readable(self, caller: Caller, entry: Entry) -> None:
+        """Raises Malformed or Forbidden where a GET can be refused before anything is written."""
+        require_scope(caller, "read" if entry.id else "search", entry.type)
+        if not entry.id:
+            self._query(entry)
+
+    def _query(self, entry: Entry) -> Query:
+        try:
+            return read_query(entry.type, parse_qsl(entry.query, keep_blank_values=True))
+        except errors.Malformed as error:
+            raise errors.Malformed(str(error), f"{entry.path}.request.url") from error
+
     async def _read(self, caller: Caller, plan: Plan, entry: Entry) -> Result:
         """The answer to an entry that changes nothing: a GET, or a create whose condition matched."""
         if entry.method == "POST":
             return Result(200, await self._store.read(caller, entry.type, plan.matched[entry.index]))
         if entry.id:
-            return Result(200, await self._store.read(caller, entry.type, entry.id))
-        query = read_query(entry.type, parse_qsl(entry.query, keep_blank_values=True))
+            version = await self._store.read(caller, entry.type, entry.id)
+            return Result(200, version, resource=raw(version))
+        query = self._query(entry)
         page = await self._store.search(caller, query)
         return Result(200, resource=searchset(self._base_url, page, query))
 
@@ -205,19 +246,12 @@ def _entry(result: Result, with_resources: bool) -> Resource:
     return entry | {"response": response}
 
 
-def validate_entry(entry: Entry) -> None:
-    """Raises Invalid with every fault of the entry's resource, by its path in the bundle."""
-    if entry.resource is None:
-        return
-    try:
-        validate(entry.resource, conditional_references=True)
-    except errors.Invalid as error:
-        raise errors.Invalid(issues=[_in_bundle(issue, entry) for issue in error.issues]) from error
+def _in_place(issue: Issue, entry: Entry) -> Issue:
+    return Issue(issue.code, issue.text, entry.path + (issue.path or "").removeprefix("Bundle.entry[0]"))
 
 
-def _in_bundle(issue: Issue, entry: Entry) -> Issue:
-    _, dot, inner = (issue.path or "").partition(".")
-    return Issue(issue.code, issue.text, f"{entry.path}.resource{dot}{inner}")
+def _failed(error: errors.PortalError) -> Result:
+    return Result(answer(error)[0], error=error)
 
 
 async def off_the_loop[T](size: int, work: Callable[[], T]) -> T:

@@ -19,10 +19,12 @@ class Entry:
     """One entry of a bundle.
 
     index      its place in the bundle, from 0; faults name it as Bundle.entry[index]
+    raw        the entry as it was sent
     query      what follows the question mark of the address of a GET
     """
 
     index: int
+    raw: dict[str, Any]
     method: str
     type: str
     id: str | None
@@ -37,8 +39,11 @@ class Entry:
         return f"Bundle.entry[{self.index}]"
 
 
-def read_entries(bundle: Resource) -> list[Entry]:
-    """The entries of a bundle whose structure is valid R4. Raises Malformed that names each entry that asks amiss."""
+def read_entries(bundle: Resource) -> list[Entry | errors.Malformed]:
+    """The entries of a bundle in order, each read or with what is wrong with what it asks.
+
+    raises   Malformed: it is no transaction or batch, or its entries are no list
+    """
     if bundle.get("resourceType") != "Bundle":
         raise errors.Malformed("the body must be a Bundle of type transaction or batch", "resourceType")
     if bundle.get("type") not in ("transaction", "batch"):
@@ -49,16 +54,22 @@ def read_entries(bundle: Resource) -> list[Entry]:
     raw_entries = bundle.get("entry", [])
     if not isinstance(raw_entries, list) or not all(isinstance(raw, dict) for raw in raw_entries):
         raise errors.Malformed("the entries of a Bundle are a list of objects", "Bundle.entry")
-    faults: list[Issue] = []
-    entries = []
-    for index, raw in enumerate(raw_entries):
-        try:
-            entries.append(_entry(index, raw))
-        except errors.Malformed as fault:
-            faults += fault.issues
+    return [_read(index, raw) for index, raw in enumerate(raw_entries)]
+
+
+def require_read(entries: list[Entry | errors.Malformed]) -> list[Entry]:
+    """The entries, all of which can be read. Raises Malformed that names each one that cannot."""
+    faults = [issue for entry in entries if isinstance(entry, errors.Malformed) for issue in entry.issues]
     if faults:
         raise errors.Malformed(issues=faults)
-    return entries
+    return [entry for entry in entries if isinstance(entry, Entry)]
+
+
+def _read(index: int, raw: dict[str, Any]) -> Entry | errors.Malformed:
+    try:
+        return _entry(index, raw)
+    except errors.Malformed as fault:
+        return fault
 
 
 def _entry(index: int, raw: dict[str, Any]) -> Entry:
@@ -92,6 +103,7 @@ def _entry(index: int, raw: dict[str, Any]) -> Entry:
             )
     return Entry(
         index=index,
+        raw=raw,
         method=method,
         type=kind,
         id=own or None,

@@ -18,7 +18,7 @@ from shared_code import errors
 from shared_code.fhir import Resource, parse, resource_types, validate
 from shared_code.identity import Caller, read_scopes
 from shared_code.loading.bundles import BundleLoader
-from shared_code.loading.entries import read_entries
+from shared_code.loading.entries import Entry, read_entries
 from shared_code.loading.jobs import LEASE_SECONDS, Job, Jobs
 from shared_code.loading.streams import lines, unpacked
 from shared_code.records import RecordStore, Write, update_write
@@ -119,13 +119,13 @@ class FileLoader:
     async def _count_again(self, content: AsyncIterator[bytes], job: Job) -> None:
         """A former run made the transaction and died before it said so."""
         bundle = await _whole_bundle(content)
-        self._count(bundle, [None] * len(bundle["entry"]), job)
+        self._count(bundle, [None] * len(bundle.get("entry", [])), job)
 
     def _count(self, bundle: Resource, failures: list[errors.PortalError | None], job: Job) -> None:
-        for entry, error in zip(read_entries(bundle), failures, strict=True):
+        for index, (entry, error) in enumerate(zip(read_entries(bundle), failures, strict=True)):
             if error:
-                job.fail({"entry": entry.index}, error)
-            elif entry.resource is not None:
+                job.fail({"entry": index}, error)
+            elif isinstance(entry, Entry) and entry.resource is not None:
                 job.count(entry.type)
         job.item["done"] = len(failures)
 

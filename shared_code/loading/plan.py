@@ -52,6 +52,11 @@ class Plan:
         """The condition of an entry's ifNoneExist."""
         return self._conditions.get((entry.type, entry.if_none_exist)) if entry.if_none_exist else None
 
+    def condition_types(self, entry: Entry) -> set[str]:
+        """The types that an entry's conditions search."""
+        conditions = {link.condition[0] for link in self.links[entry.index] if link.condition}
+        return conditions | ({entry.type} if entry.if_none_exist else set())
+
     def link_conditions(self, entries: Iterable[Entry]) -> list[Condition]:
         """The conditions in these entries' references."""
         links = (link for entry in entries for link in self.links[entry.index])
@@ -78,7 +83,8 @@ class Plan:
                 continue
             if match:
                 self.matched[entry.index] = match
-        creates = [entry for entry in self.entries if entry.method == "POST" and entry.index not in self.matched]
+        settled = self.matched.keys() | self.failures.keys()
+        creates = [entry for entry in self.entries if entry.method == "POST" and entry.index not in settled]
         for entry in creates:
             if not is_homed_type(entry.type):
                 self.ids[entry.index] = new_id(entry)
