@@ -21,6 +21,8 @@ from local.stack.ports import require_free
 from local.state_files import write_whole
 
 MASTER_KEY_SETTING = "FunctionsHostKeys__master"  # read by local/host
+# A message that was being worked on when the host was killed comes again after half a minute, not after ten as in Azure.
+HOST_SETTINGS = {"LocalHost__queueInvisibleSeconds": "30"}
 GRACE_SECONDS = 12.0
 HEALTHY_WITHIN_SECONDS = 60
 
@@ -51,7 +53,9 @@ class Supervisor:
         addresses = self.addresses
         write_whole(
             self.folder.app_settings,
-            json.dumps(settings_file(addresses, {MASTER_KEY_SETTING: self.folder.master_key()}), indent=2),
+            json.dumps(
+                settings_file(addresses, HOST_SETTINGS | {MASTER_KEY_SETTING: self.folder.master_key()}), indent=2
+            ),
         )
         self.children = {
             name: Child(plan, self.folder.logs / f"{name}.log", self.say, self._write_services)
