@@ -24,12 +24,14 @@ class Candidates:
 
     epk    the one partition key that all candidates have, if the query or its scope pins one
     pairs  JSON of `[[epk, id], …]` where the query lists its items one by one
+    listed the condition that those pairs say completely, so that nobody need test it
     """
 
     conditions: list[str] = field(default_factory=list)
     parameters: list[Any] = field(default_factory=list)
     epk: str | None = None
     pairs: str | None = None
+    listed: Expression | None = None
 
     def require(self, condition: str, *parameters: Any) -> None:
         """One more condition that must hold."""
@@ -57,8 +59,9 @@ def candidates(query: Query, constant: Constant, scope: Scope, definition: KeyDe
             found.require("items.epk < ?", scope.interval.maximum)
     for term in terms:
         _by_id(found, term, root, constant)
-        if found.pairs is None:
-            found.pairs = _listed(term, root, constant, definition)
+        pairs = None if found.pairs else _listed(term, root, constant, definition)
+        if pairs is not None:
+            found.pairs, found.listed = pairs, term
     return found
 
 
@@ -137,7 +140,10 @@ def _listed(term: Expression, root: str | None, constant: Constant, definition: 
         return None
     pairs: list[tuple[str, str]] = []
     for operand in term.operands:
-        facts = _equalities(conjuncts(operand), root, constant)
+        parts = conjuncts(operand)
+        facts = _equalities(parts, root, constant)
+        if len(facts) != len(parts) or len(facts) != len({_ID, *definition.paths}):
+            return None
         item_id, components = facts.get(_ID), [facts.get(path, UNDEFINED) for path in definition.paths]
         if type(item_id) is not str or not all(_is_component(component) for component in components):
             return None

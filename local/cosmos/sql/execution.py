@@ -6,7 +6,7 @@ import heapq
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.position import Position
 from local.cosmos.sql.scan import Candidate, Order, Scan
 from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
-from local.cosmos.sql.syntax import Alias, Expression, Member, Query
+from local.cosmos.sql.syntax import Alias, Expression, Logical, Member, Query
 from local.cosmos.sql.values import UNDEFINED, Evaluator, Key, Value, canonical, order_key
 from local.cosmos.storage.catalog import Container
 
@@ -39,6 +39,7 @@ class Page:
     next: Position | None = None
     items_loaded: int = 0
     size: int = 0
+    seconds: float = 0.0
 
     def add(self, row: bytes) -> None:
         """One more row."""
@@ -71,8 +72,11 @@ class Execution:
         self, query: Query, parameters: dict[str, Value], container: Container, scope: Scope, *, partial: bool = False
     ) -> None:
         compiler = Compiler(parameters)
-        root = container_alias(query)
-        self.select = compile_select(compiler, query, {}, root)
+        found = candidates(query, compiler.constant, scope, container.key)
+        terms = [term for term in conjuncts(query.where) if term is not found.listed]
+        if found.listed is not None:
+            query = replace(query, where=Logical("AND", tuple(terms)) if terms else None)
+        self.select = compile_select(compiler, query, {}, container_alias(query))
         self._container = container
         self._query = query
         self._partial = partial
@@ -81,7 +85,6 @@ class Execution:
             self.select.limit += self.select.offset
             self.select.offset = 0
         self._served = self._served_by_index()
-        found = candidates(query, compiler.constant, scope, container.key)
         self._scan = self._scan_of(found)
         self.pinned = found.epk
 
@@ -92,7 +95,12 @@ class Execution:
 
     def page(self, connection: sqlite3.Connection, start: Position | None, limits: Limits) -> Page:
         """One page, on what the connection sees now."""
-        start = start or self.first
+        began = time.perf_counter()
+        page = self._page(connection, start or self.first, limits)
+        page.seconds = time.perf_counter() - began
+        return page
+
+    def _page(self, connection: sqlite3.Connection, start: Position, limits: Limits) -> Page:
         if start.take == 0:
             return Page()
         if not self._query.sources:

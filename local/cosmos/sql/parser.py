@@ -35,6 +35,7 @@ from local.cosmos.sql.values import UNDEFINED
 
 MAX_QUERY_BYTES = 512 * 1024
 _MAX_DEPTH = 100
+_SHORT = 4096
 _COMPARISONS = frozenset(("=", "!=", "<>", "<", "<=", ">", ">="))
 # Lowest first; each level is left-associative.
 _BINARY_LEVELS = (("|",), ("^",), ("&",), ("<<", ">>", ">>>"), ("||",), ("+", "-"), ("*", "/", "%"))
@@ -42,15 +43,23 @@ _OPENING = frozenset("([{")
 _CONSTANTS: dict[str, Any] = {"TRUE": True, "FALSE": False, "NULL": None, "UNDEFINED": UNDEFINED}
 
 
-@lru_cache(maxsize=512)
 def parse(text: str) -> Query:
     """Raises CosmosError 400 with the place of what cannot be read."""
+    return _parsed_short(text) if len(text) < _SHORT else _parsed_long(text)
+
+
+def _parse(text: str) -> Query:
     if len(text.encode()) > MAX_QUERY_BYTES:
         raise bad_request("The SQL query text exceeds the maximum limit of 512 KB.")
     parser = _Parser(text)
     query = parser.query()
     parser.end()
     return query
+
+
+# A query that lists a thousand items has a tree of a megabyte: few of those are kept, many of the others.
+_parsed_short = lru_cache(maxsize=512)(_parse)
+_parsed_long = lru_cache(maxsize=8)(_parse)
 
 
 class _Parser:

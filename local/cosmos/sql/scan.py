@@ -80,7 +80,8 @@ class Scan:
         parameters = [*found.parameters, now()]
         columns = _COLUMNS.get(self.order, ())
         if after is not None and after.number >= 0 and columns:
-            conditions.append(f"({', '.join(columns)}) {'<=' if self.backwards else '>='} (?, ?)")
+            names = ", ".join(f"items.{column}" for column in columns)
+            conditions.append(f"({names}) {'<=' if self.backwards else '>='} (?, ?)")
             parameters += [getattr(after, column) for column in columns]
         if found.pairs is not None:
             parameters.insert(0, found.pairs)

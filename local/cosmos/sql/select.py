@@ -213,6 +213,8 @@ def _require_row_by_row(source: Source) -> None:
     query = source.query
     if query is None:
         return
+    if query.sources:
+        _require_row_by_row(query.sources[0])
     whole = query.distinct or query.order_by or query.group_by or query.top or query.limit or aggregate_calls(query)
     if whole:
         raise bad_request(

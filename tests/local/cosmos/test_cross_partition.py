@@ -148,6 +148,24 @@ async def test_many_items_are_read_at_once_and_missing_ones_left_out(spread: Con
     assert sorted(item["id"] for item in found) == sorted(name for name, _ in wanted if not name.startswith("missing"))
 
 
+async def test_more_items_than_a_page_holds_are_read_at_once(container: ContainerProxy) -> None:
+    wanted = [(f"{key}-{n}", key) for key in KEYS for n in range(100)]
+    for key in KEYS:
+        await container.execute_item_batch(
+            [("create", ({"id": name, "pk": key},)) for name, of in wanted if of == key], key
+        )
+    assert sorted(item["id"] for item in await container.read_items(wanted)) == sorted(name for name, _ in wanted)
+
+
+async def test_a_list_of_items_may_have_further_conditions(spread: ContainerProxy) -> None:
+    listed = "(c.id = 'a01' AND c.pk = 'person-1') OR (c.id = 'b02' AND c.pk = 'person-2')"
+    assert await query(spread, f"SELECT VALUE c.id FROM c WHERE ({listed}) AND c.n > 50") == ["b02"]
+    assert await query(spread, f"SELECT VALUE c.id FROM c WHERE {listed} OR (c.id = 'a03' AND c.n = 0)") in (
+        ["a01", "b02"],
+        ["b02", "a01"],
+    )
+
+
 async def test_many_items_of_one_key_are_read_at_once(spread: ContainerProxy) -> None:
     found = await spread.read_items([("a03", "person-3"), ("b03", "person-3"), ("a04", "person-3")])
     assert [item["id"] for item in found] == ["a03", "b03"]
