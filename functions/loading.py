@@ -18,9 +18,8 @@ from functions.fhir_http import (
     require_method,
 )
 from shared_code import errors
-from shared_code.azure.clients import blob_service
 from shared_code.fhir import dump, parse
-from shared_code.loading import File, bundle_loader, file_loader, jobs, response_bundle
+from shared_code.loading import File, bundle_loader, file_loader, response_bundle
 from shared_code.records import record_store
 
 blueprint = func.Blueprint()
@@ -55,8 +54,6 @@ async def system(req: func.HttpRequest) -> Answer:
 @fhir_http
 async def load_state(req: func.HttpRequest) -> Answer:
     """How the load of a file of the container `bundles` goes: `?file=NAME`."""
-    from azure.core.exceptions import ResourceNotFoundError
-
     require_method(req, ("GET", "HEAD"))
     caller = await caller_of(req)
     if caller.kind != "system":
@@ -64,11 +61,7 @@ async def load_state(req: func.HttpRequest) -> Answer:
     name = dict(query_of(req)).get("file")
     if not name:
         raise errors.Malformed("say which file: ?file=NAME, as in the container 'bundles'")
-    try:
-        properties = await blob_service().get_blob_client(BUNDLES, name).get_blob_properties()
-    except ResourceNotFoundError as fault:
-        raise errors.NotFound(f"there is no file {name[:200]!r} in the container {BUNDLES!r}") from fault
-    return json_answer(await jobs().shown(BUNDLES, name, properties.etag))
+    return json_answer(await file_loader().state(BUNDLES, name))
 
 
 @blueprint.queue_trigger(arg_name="msg", queue_name=EVENTS, connection="DataStorage")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LINES_AT_ONCE = 100
 MAX_BUNDLE_BYTES = 200_000_000
 LOADER = Caller("loader", "system", None, read_scopes(["system/*.cruds"]))
+_NO_SUCH_BLOB = (400, 404)  # 400: a name that no blob can have
+# What another try may do without; anything else is wrong with the file and stays so.
+_MAY_PASS = (errors.Busy, errors.Throttled, errors.Conflict)
 _log = logging.getLogger(__name__)
 
 
@@ -64,17 +67,30 @@ class FileLoader:
             return
         try:
             await self._load(file, job)
-        except (errors.Malformed, errors.Invalid, errors.TooLarge) as error:
-            job.fail({}, error)
-            await job.finish("failed")
-            return
         except errors.PortalError as error:
-            if last_try:
+            again = isinstance(error, _MAY_PASS)
+            if last_try or not again:
                 job.fail({}, error)
                 await job.finish("failed")
-            raise
+            if again:
+                raise
+            return
         await job.finish("completed")
         _log.info("job %s completed with %d errors", job.id, job.item["errorCount"])
+
+    async def state(self, container: str, name: str) -> dict[str, Any]:
+        """How the load of a file's present content goes. Raises NotFound where there is no such file."""
+        from azure.core.exceptions import AzureError, HttpResponseError
+
+        try:
+            properties = await self._blobs.get_blob_client(container, name).get_blob_properties()
+        except (HttpResponseError, ValueError) as fault:
+            if getattr(fault, "status_code", 404) in _NO_SUCH_BLOB:
+                raise errors.NotFound(f"there is no file {name[:200]!r} in the container {container!r}") from fault
+            raise errors.Busy("the files cannot be reached", 5) from fault
+        except AzureError as fault:
+            raise errors.Busy("the files cannot be reached", 5) from fault
+        return await self._jobs.shown(container, name, properties.etag)
 
     async def _load(self, file: File, job: Job) -> None:
         content = unpacked(self._chunks(file))
@@ -91,7 +107,7 @@ class FileLoader:
     async def _chunks(self, file: File) -> AsyncIterator[bytes]:
         """The blob's content, as long as it is still that of the event. Raises Malformed where it has gone."""
         from azure.core import MatchConditions
-        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+        from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
 
         blob = self._blobs.get_blob_client(file.container, file.name)
         try:
@@ -102,6 +118,8 @@ class FileLoader:
                 yield chunk
         except (ResourceNotFoundError, ResourceModifiedError) as fault:
             raise errors.Malformed("the file was replaced or removed before it was loaded") from fault
+        except AzureError as fault:
+            raise errors.Busy("the file cannot be read now", 5) from fault
 
     # A bundle
 
