@@ -21,7 +21,7 @@ from local.stack.ports import require_free
 from local.state_files import write_whole
 
 MASTER_KEY_SETTING = "FunctionsHostKeys__master"  # read by local/host
-# A message that was being worked on when the host was killed comes again after half a minute, not after ten as in Azure.
+# What a killed host was working on comes again after half a minute, not after ten minutes as in Azure.
 HOST_SETTINGS = {"LocalHost__queueInvisibleSeconds": "30"}
 GRACE_SECONDS = 12.0
 HEALTHY_WITHIN_SECONDS = 60
