@@ -70,6 +70,11 @@ def fire(stack: ServedStack, function: str) -> None:
     assert answer.status_code == 202
 
 
+def hurry(stack: ServedStack) -> None:
+    fire(stack, "reminders_plan")
+    fire(stack, "outbox_send")
+
+
 def wait_until(holds: Callable[[], bool], what: str, meanwhile: Callable[[], None] = lambda: None) -> None:
     deadline = time.monotonic() + SOON_SECONDS
     while not holds():
@@ -86,8 +91,7 @@ def test_an_appointment_of_tomorrow_leads_to_one_email_whoever_fires_the_timers(
         visit(client, anna, hours=20)
     wait_until(lambda: bool(caught(stack, anna)), "the host's own schedule sent no email")
     for _ in range(3):
-        fire(stack, "reminders_plan")
-        fire(stack, "outbox_send")
+        hurry(stack)
     sentinel(stack, http)
     (request,) = caught(stack, anna)
     assert request["status"] == 202
@@ -100,12 +104,31 @@ def test_timers_fired_many_times_at_once_send_each_email_once(
     for _ in range(5):
         visit(http, anna, hours=20)
     for _ in range(10):
-        fire(stack, "reminders_plan")
-        fire(stack, "outbox_send")
+        hurry(stack)
     wait_until(lambda: len(caught(stack, anna)) >= 5, "not all were sent")
     sentinel(stack, http)
     operations = [one["operation"] for one in caught(stack, anna)]
     assert len(operations) == len(set(operations)) == 5
+
+
+def test_an_appointment_that_a_transaction_stores_reminds_each_of_its_patients(
+    stack: ServedStack, http: httpx.Client
+) -> None:
+    people = [f"{name}-{uuid.uuid4().hex[:8]}" for name in ("cleo", "dirk")]
+    start = (datetime.now(UTC) + timedelta(hours=20)).isoformat(timespec="seconds")
+    meeting = appointment(*people, start=start, end=start)
+    entries: list[dict[str, Any]] = [{"resource": meeting, "request": {"method": "POST", "url": "Appointment"}}]
+    for place, patient_id in enumerate(people):
+        uuid_url = f"urn:uuid:{uuid.uuid4()}"
+        meeting["participant"][place]["actor"]["reference"] = uuid_url
+        telecom = [{"system": "email", "value": f"{patient_id}@example.org"}]
+        request = {"method": "POST", "url": "Patient"}
+        entries.append({"fullUrl": uuid_url, "resource": patient(telecom=telecom), "request": request})
+    answer = http.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 200, answer.text
+    wait_until(lambda: all(caught(stack, one) for one in people), "no email was sent", lambda: hurry(stack))
+    sentinel(stack, http)
+    assert [len(caught(stack, patient_id)) for patient_id in people] == [1, 1]
 
 
 def test_an_appointment_that_is_cancelled_or_moved_before_it_is_due_is_not_reminded_of(
@@ -137,9 +160,4 @@ def sentinel(stack: ServedStack, http: httpx.Client, **ahead: float) -> None:
     telecom = [{"system": "email", "value": f"{other}@example.org"}]
     assert http.put(f"/Patient/{other}", json=patient(id=other, telecom=telecom)).status_code == 201
     visit(http, other, **(ahead or {"hours": 20}))
-
-    def hurry() -> None:
-        fire(stack, "reminders_plan")
-        fire(stack, "outbox_send")
-
-    wait_until(lambda: bool(caught(stack, other)), "the sentinel was not reminded", hurry)
+    wait_until(lambda: bool(caught(stack, other)), "the sentinel was not reminded", lambda: hurry(stack))
