@@ -123,6 +123,35 @@ def part_of(part_name: Value, text: Value) -> Value:
     return fractions[part] if part in fractions else getattr(_moment(ticks), part)
 
 
+def from_parts(
+    year: Value,
+    month: Value,
+    day: Value,
+    hour: Value = 0,
+    minute: Value = 0,
+    second: Value = 0,
+    fraction: Value = 0,
+) -> Value:
+    """DATETIMEFROMPARTS; the fraction of a second is in units of 100 ns."""
+    parts = (year, month, day, hour, minute, second, fraction)
+    if not all(is_number(part) and part == int(part) for part in parts) or not 0 <= fraction < _TICKS_PER_SECOND:
+        return UNDEFINED
+    try:
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return UNDEFINED
+    return _text(int((moment - _EPOCH).total_seconds()) * _TICKS_PER_SECOND + int(fraction))
+
+
+def bin_of(text: Value, part_name: Value, size: Value = 1, origin: Value = "1970-01-01T00:00:00.0000000Z") -> Value:
+    """DATETIMEBIN: rounded down to a multiple of so many parts since the origin."""
+    part, ticks, start = _part(part_name), _ticks(text), _ticks(origin)
+    if part not in _TICKS or ticks is None or start is None or not is_number(size) or size < 1:
+        return UNDEFINED
+    width = _TICKS[part] * int(size)
+    return _text(start + (ticks - start) // width * width)
+
+
 def to_timestamp(text: Value) -> Value:
     """DATETIMETOTIMESTAMP."""
     ticks = _ticks(text)
@@ -149,7 +178,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "GETCURRENTDATETIME": (current_date_time, 0, 0),
     "GETCURRENTTIMESTAMP": (current_timestamp, 0, 0),
     "GETCURRENTTICKS": (current_ticks, 0, 0),
+    "GETCURRENTDATETIMESTATIC": (current_date_time, 0, 0),
+    "GETCURRENTTIMESTAMPSTATIC": (current_timestamp, 0, 0),
+    "GETCURRENTTICKSSTATIC": (current_ticks, 0, 0),
     "DATETIMEADD": (add, 3, 3),
+    "DATETIMEBIN": (bin_of, 2, 4),
+    "DATETIMEFROMPARTS": (from_parts, 3, 7),
     "DATETIMEDIFF": (difference, 3, 3),
     "DATETIMEPART": (part_of, 2, 2),
     "DATETIMETOTIMESTAMP": (to_timestamp, 1, 1),

@@ -27,6 +27,13 @@ def _is_integer(value: Value) -> bool:
     return is_number(value) and value == int(value) and -(2**63) <= value < 2**63
 
 
+def _choose(index: Value, *choices: Value) -> Value:
+    """CHOOSE counts from 1."""
+    if not is_number(index) or index != int(index) or not 1 <= index <= len(choices):
+        return UNDEFINED
+    return choices[int(index) - 1]
+
+
 def _if(test: Value, then: Value, otherwise: Value) -> Value:
     return then if test is True else otherwise
 
@@ -43,6 +50,7 @@ FUNCTIONS: dict[str, Function] = {
     "IS_OBJECT": _type_test(lambda value: type(value) is dict),
     "IS_PRIMITIVE": _type_test(lambda value: value is not UNDEFINED and type(value) not in (list, dict)),
     "IIF": Function(_if, 3, 3),
+    "CHOOSE": Function(_choose, 2, 1000),
     **{name: Function(*entry) for name, entry in string_functions.FUNCTIONS.items()},
     **{name: Function(*entry) for name, entry in array_functions.FUNCTIONS.items()},
     **{name: Function(*entry) for name, entry in math_functions.FUNCTIONS.items()},

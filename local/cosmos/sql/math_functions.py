@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,42 @@ def _sign(value: Any) -> int:
     return int(value > 0) - int(value < 0)
 
 
+def _of_integers(compute: Callable[..., int]) -> Callable[..., Value]:
+    """Functions over 64-bit integers: UNDEFINED for a fraction, and for a result that does not fit."""
+
+    def function(*arguments: Value) -> Value:
+        whole = [int(argument) for argument in arguments if is_number(argument) and argument == int(argument)]
+        if len(whole) != len(arguments):
+            return UNDEFINED
+        try:
+            result = compute(*whole)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return UNDEFINED
+        return result if -(2**63) <= result < 2**63 else UNDEFINED
+
+    return function
+
+
+def _divided(left: int, right: int) -> int:
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
+def _rest(left: int, right: int) -> int:
+    return left - right * _divided(left, right)
+
+
+def _shifted_left(value: int, by: int) -> int:
+    return ((value << by) + 2**63) % 2**64 - 2**63
+
+
+def bin_of(value: Value, size: Value = 1) -> Value:
+    """NUMBERBIN: the value rounded down to a multiple of `size`."""
+    if not is_number(value) or not is_number(size) or size <= 0:
+        return UNDEFINED
+    return number(math.floor(value / size) * size)
+
+
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "ABS": (_of_numbers(abs), 1, 1),
     "FLOOR": (_of_numbers(math.floor), 1, 1),
@@ -58,6 +95,19 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "EXP": (_of_numbers(math.exp), 1, 1),
     "LOG": (_of_numbers(math.log), 1, 2),
     "LOG10": (_of_numbers(math.log10), 1, 1),
+    "INTADD": (_of_integers(lambda left, right: left + right), 2, 2),
+    "INTSUB": (_of_integers(lambda left, right: left - right), 2, 2),
+    "INTMUL": (_of_integers(lambda left, right: left * right), 2, 2),
+    "INTDIV": (_of_integers(_divided), 2, 2),
+    "INTMOD": (_of_integers(_rest), 2, 2),
+    "INTBITAND": (_of_integers(lambda left, right: left & right), 2, 2),
+    "INTBITOR": (_of_integers(lambda left, right: left | right), 2, 2),
+    "INTBITXOR": (_of_integers(lambda left, right: left ^ right), 2, 2),
+    "INTBITNOT": (_of_integers(lambda value: ~value), 1, 1),
+    "INTBITLEFTSHIFT": (_of_integers(_shifted_left), 2, 2),
+    "INTBITRIGHTSHIFT": (_of_integers(lambda value, by: value >> by), 2, 2),
+    "NUMBERBIN": (bin_of, 1, 2),
+    "RAND": (random.random, 0, 0),
     "PI": (lambda: math.pi, 0, 0),
     "SIN": (_of_numbers(math.sin), 1, 1),
     "COS": (_of_numbers(math.cos), 1, 1),
