@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ def stored_bytes(item: Mapping[str, Any]) -> int:
     return len(json.dumps(item, separators=(",", ":"))) + 200
 
 
-def cut[T](pieces: Sequence[tuple[T, int, int]]) -> Iterator[list[T]]:
+def cut[T](pieces: Iterable[tuple[T, int, int]]) -> Iterator[list[T]]:
     """Groups of neighbours within a batch's limits; a piece is (value, operations, bytes) and is never parted."""
     group: list[T] = []
     operations = size = 0

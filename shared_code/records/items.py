@@ -6,7 +6,7 @@ kind      current   what reads and searches answer from; a deleted resource's ha
           past      a version that was: id "Observation:<id>:<version>", `of` its current item's id, no `s`
           link      in the partition of a further patient of a resource: `home` is the pk that has it
           staged    a create of a transaction that is not yet promoted; `becomes` says which kind it will be
-          next      the staged next version of an item that would be too large with both: id "<item id>:next"
+          next      the staged next version of an item that would be too large with both: id "<item id>:next:<tx>"
           marker    that a load with a name was made, in the same transaction as what it loaded
 person    "Patient/<id>", or null where nobody's
 tx, next  on an item that a transaction is about to change: its id, and the fields of the version it will have

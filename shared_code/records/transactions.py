@@ -28,13 +28,13 @@ from shared_code.azure.cosmos import (
 from shared_code.records.headers import ABORTED_KEPT_SECONDS, Aborted, Headers
 from shared_code.records.items import Change, marks, promoted, without_mark
 from shared_code.records.staging import (
-    abort_operations,
+    abort_steps,
     batches,
     direct_operations,
     next_item_id,
     operations_bytes,
-    promote_operations,
-    stage_operations,
+    promote_steps,
+    stage_steps,
 )
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Transactions:
         partitions = [(pk, list(group)) for pk, group in groupby(ordered, key=lambda change: change.item["pk"])]
 
         async def stage_partition(pk: str, group: list[Change]) -> None:
-            for operations in batches(group, lambda change: stage_operations(change, tx)):
+            for operations in batches(group, lambda change: stage_steps(change, tx)):
                 etags = await self._write(pk, operations)
                 staged.setdefault(pk, []).extend(
                     operation[1][-1] | {"_etag": etag} for operation, etag in zip(operations, etags, strict=True)
@@ -167,16 +167,16 @@ class Transactions:
 
     async def _decide(self, pk: str, header: Item, marked: Sequence[Item]) -> None:
         """Promote or abort these marked items; one whose apart next version was not read with it waits for a turn."""
-        apart = {item["of"]: item["fields"] for item in marked if item["kind"] == "next"}
-        whole = [
-            item
-            for item in marked
-            if item["kind"] != "next" and (item["kind"] == "staged" or "next" in item or item["id"] in apart)
-        ]
-        if header["state"] == "committed":
-            work = batches(whole, lambda item: promote_operations(item, apart.get(item["id"])))
+        apart = {item["of"]: item for item in marked if item["kind"] == "next"}
+        if header["state"] != "committed":
+            work = batches(marked, abort_steps)
         else:
-            work = batches(whole, lambda item: abort_operations(item, item["id"] in apart))
+            whole = [
+                item
+                for item in marked
+                if item["kind"] != "next" and (item["kind"] == "staged" or "next" in item or item["id"] in apart)
+            ]
+            work = batches(whole, lambda item: promote_steps(item, apart.get(item["id"])))
         for operations in work:
             await self._write(pk, operations)
 
@@ -243,8 +243,8 @@ class Transactions:
             return None if item["kind"] == "staged" else without_mark(item)
         if item["kind"] == "staged" or "next" in item:
             return promoted(item)
-        apart = await read_or_none(self._records, next_item_id(item["id"]), item["pk"])
-        if apart is None or apart["tx"] != item["tx"]:
+        apart = await read_or_none(self._records, next_item_id(item["id"], item["tx"]), item["pk"])
+        if apart is None:
             raise Finished(item["tx"])
         return promoted(item, apart["fields"])
 

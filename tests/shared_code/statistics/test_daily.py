@@ -19,7 +19,7 @@ from shared_code.azure.cosmos import Item, in_parallel
 from shared_code.azure.leases import lease
 from shared_code.records import partition_key
 from shared_code.records.items import Change
-from shared_code.records.staging import promote_operations, stage_operations
+from shared_code.records.staging import promote_steps, stage_steps
 from shared_code.statistics.aggregates import Aggregates, Person
 from shared_code.statistics.measures import Key
 from tests.builders import observation, person, practitioner, system
@@ -185,12 +185,12 @@ async def test_an_observation_that_a_transaction_has_marked_counts_as_it_was_unt
     pk = partition_key("Patient/anna")
     item = await portal.records.read_item(f"Observation:{stored.id}", pk)
     changed = {**item, "version": 2, "resource": item["resource"].replace('"value":70', '"value":99')}
-    await portal.records.execute_item_batch(stage_operations(Change(changed, item), "undecided"), pk)
+    await portal.records.execute_item_batch(stage_steps(Change(changed, item), "undecided")[0], pk)
     await portal.store.create(CLINIC, weight(72))
     await portal.counted()
     while_undecided = await portal.days()
     marked = await portal.records.read_item(f"Observation:{stored.id}", pk)
-    await portal.records.execute_item_batch(promote_operations(marked, None), pk)
+    await portal.records.execute_item_batch(promote_steps(marked, None)[0], pk)
     await portal.counted()
     assert while_undecided == {"2024-05-01": ("kg", 2, "70", "72", "71.00")}
     assert await portal.days() == {"2024-05-01": ("kg", 2, "72", "99", "85.50")}
