@@ -32,6 +32,7 @@ def capability_statement(base_url: str, version: str, date: str) -> Resource:
         "rest": [
             {
                 "mode": "server",
+                "documentation": _SEARCHES,
                 "security": {
                     "cors": True,
                     "service": [{"coding": [_OAUTH], "text": "OAuth 2.0 bearer token"}],
@@ -45,6 +46,13 @@ def capability_statement(base_url: str, version: str, date: str) -> Resource:
     }
 
 
+_SEARCHES = (
+    "A person's search without patient means that person's own record. A search of a shared type (Organization, "
+    "Practitioner, Location, Medication, definitions …) by a person or practitioner names _id or identifier=system|value. "
+    "A system's search that names no patient goes through all records, page by page in the order of ids; its cost grows "
+    "with the store. Unknown parameters are ignored and named in an outcome entry, or refused under Prefer: "
+    "handling=strict. Searches can also be sent by POST to [type]/_search."
+)
 _OAUTH = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
 
 
