@@ -48,10 +48,10 @@ def capability_statement(base_url: str, version: str, date: str) -> Resource:
 
 _SEARCHES = (
     "A person's search without patient means that person's own record. A search of a shared type (Organization, "
-    "Practitioner, Location, Medication, definitions …) by a person or practitioner names _id or identifier=system|value. "
-    "A system's search that names no patient goes through all records, page by page in the order of ids; its cost grows "
-    "with the store. Unknown parameters are ignored and named in an outcome entry, or refused under Prefer: "
-    "handling=strict. Searches can also be sent by POST to [type]/_search."
+    "Practitioner, Location, Medication, definitions …) by a person or practitioner names _id or "
+    "identifier=system|value. A system's search that names no patient goes through all records, page by page in the "
+    "order of ids; its cost grows with the store. Unknown parameters are ignored and named in an outcome entry, or "
+    "refused under Prefer: handling=strict. Searches can also be sent by POST to [type]/_search."
 )
 _OAUTH = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
 
