@@ -23,11 +23,13 @@ from local.cosmos.storage.database import DataInUse
 from local.lifeline import end_with_parent
 
 HOST = "127.0.0.1"
+_SWITCH_SECONDS = 0.0005  # so long a request may wait for a thread that scans
 
 
 def main() -> int:
     """The exit code: 1 where it cannot start, with a sentence that says why."""
     arguments = _arguments()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -59,7 +61,7 @@ class _Announced(uvicorn.Server):
 
 
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
-    account = Account(arguments.data, arguments.key, arguments.ranges, arguments.ru)
+    account = Account(arguments.data, arguments.key, arguments.ranges, arguments.ru, arguments.wait)
     if arguments.containers is not None:
         provision(account.catalog, arguments.containers, arguments.database)
     public, private = certificate(arguments.data) if arguments.tls else (None, None)
@@ -107,6 +109,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")
     parser.add_argument("--containers", type=Path, help="JSON file of containers to make at start where absent")
     parser.add_argument("--database", default="portal", help="the database of those containers (default portal)")
+    parser.add_argument(
+        "--wait", type=float, default=12, metavar="SECONDS", help="for another server to leave the data (default 12)"
+    )
     parser.add_argument("--end-with-parent", action="store_true", help="stop when standard input closes")
     return parser.parse_args()
 

@@ -23,11 +23,16 @@ class Account:
     """Opens the data directory; `start` begins the work in the background, `close` ends it."""
 
     def __init__(
-        self, directory: Path, key: str, range_count: int, request_units_per_second: int | None = None
+        self,
+        directory: Path,
+        key: str,
+        range_count: int,
+        request_units_per_second: int | None = None,
+        wait_seconds: float = 0,
     ) -> None:
         self.key = AccountKey(key)
         self.ranges = Ranges(range_count)
-        self.file = Database(directory / "cosmos.sqlite")
+        self.file = Database(directory / "cosmos.sqlite", wait_seconds)
         self.catalog = Catalog(self.file)
         self.faults = Faults()
         self.throughput = (

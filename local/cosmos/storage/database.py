@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,12 +24,15 @@ class DataInUse(Exception):
 
 
 class Database:
-    """Opens or creates `path`. What is committed survives the death of this process, not a power cut."""
+    """Opens or creates `path`. What is committed survives the death of this process, not a power cut.
 
-    def __init__(self, path: Path) -> None:
+    Raises DataInUse if another process still has it after `wait_seconds`: one that was told to stop may take a moment.
+    """
+
+    def __init__(self, path: Path, wait_seconds: float = 0) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(path.with_name(path.name + ".lock"))
+        self._lock = _locked(path.with_name(path.name + ".lock"), time.monotonic() + wait_seconds)
         self.connection = self._open()
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
@@ -91,12 +95,16 @@ class Database:
         return connection
 
 
-def _locked(path: Path) -> IO[bytes]:
+def _locked(path: Path, until: float) -> IO[bytes]:
     """An open file that no other process has locked; the lock ends with the process, however that ends."""
     file = path.open("ab")
-    try:
-        lock(file)
-    except OSError:
-        file.close()
-        raise DataInUse(f"another server uses {path.parent}") from None
-    return file
+    while True:
+        try:
+            lock(file)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            file.close()
+            raise DataInUse(f"another server uses {path.parent}") from None
+        return file

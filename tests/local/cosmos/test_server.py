@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -263,7 +264,7 @@ def test_a_port_in_use_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
 def test_a_second_server_on_the_same_data_is_refused(start_server: Any, tmp_path: Path) -> None:
     start_server(tmp_path)
     ended = subprocess.run(
-        [sys.executable, "-m", "local.cosmos", "--port", "0", "--data", tmp_path],
+        [sys.executable, "-m", "local.cosmos", "--port", "0", "--data", tmp_path, "--wait", "0"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -272,6 +273,15 @@ def test_a_second_server_on_the_same_data_is_refused(start_server: Any, tmp_path
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "another server uses" in ended.stderr
+
+
+def test_a_server_waits_for_one_that_is_about_to_leave_the_data(start_server: Any, tmp_path: Path) -> None:
+    leaving = start_server(tmp_path)
+    leaving.process.send_signal(signal.SIGTERM)
+    following = start_server(tmp_path)
+    assert leaving.process.wait(10) == 0
+    with CosmosClient(following.url, EMULATOR_KEY) as client:
+        client.create_database("db")
 
 
 def test_https_is_served_with_a_certificate_that_is_kept(start_server: Any, tmp_path: Path) -> None:
