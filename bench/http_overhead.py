@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 async def measure(repeats: int, calls: int) -> Findings:
     """All three interactions, in turns."""
     findings = Findings("http_overhead", "HTTP calls over the same Cosmos calls by the SDK, one at a time", COLUMNS)
-    async with served() as bench, await bench.as_person(PERSON) as app:
+    async with served(timers=False) as bench, await bench.as_person(PERSON) as app:
         sides = await Sides.prepared(app, bench.records)
         rounds: dict[str, Rounds] = {name: Rounds(bench) for name in sides.calls}
         for name, (by_http, by_sdk) in sides.calls.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -10,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from bench.measuring.connection import Connection
 from local.stack.served import ServedStack
@@ -46,9 +49,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def served(**client_options: Any) -> AsyncIterator[Bench]:
+async def served(*, timers: bool = True, **client_options: Any) -> AsyncIterator[Bench]:
     """A stack that ends with the block.
 
+    timers          whether the timer functions run; what they do is no part of a single request
     client_options  given to the Cosmos client
     """
     from azure.cosmos.aio import CosmosClient
@@ -56,9 +60,22 @@ async def served(**client_options: Any) -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         print("starting a stack of its own ...", file=sys.stderr, flush=True)
         with ServedStack(Path(folder)) as stack:
+            if not timers:
+                stop_timers(stack)
             account = stack.services["cosmos"]
             async with CosmosClient(account["url"], credential=account["key"], **client_options) as client:
                 yield Bench(stack, client.get_database_client(account["database"]))
+
+
+def stop_timers(stack: ServedStack) -> None:
+    """Start the functions again with every timer function disabled."""
+    headers = {"x-functions-key": stack.services["app"]["masterKey"]}
+    answer = httpx.get(f"{stack.url}/admin/functions", headers=headers, trust_env=False).raise_for_status()
+    timers = [one["name"] for one in answer.json() if one["config"]["bindings"][0]["type"] == "timerTrigger"]
+    content = json.loads(stack.folder.app_settings.read_text(encoding="utf-8"))
+    content["Values"] |= {f"AzureWebJobs.{name}.Disabled": "true" for name in timers}
+    stack.folder.app_settings.write_text(json.dumps(content), encoding="utf-8")
+    stack.kill_and_wait("functions")
 
 
 def run[T](work: Callable[[], Coroutine[Any, Any, T]]) -> T:
