@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from shared_code import errors
+from shared_code.azure.cosmos import Item
 from shared_code.fhir import SHARED_TYPES, Criterion, criterion, resource_types, search_parameters
 from shared_code.records.claims import condition_key, identifier_key, is_whole_token
 from shared_code.records.locating import partition_key
-
-if TYPE_CHECKING:
-    from shared_code.azure.cosmos import Item
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,177 @@
+"""The HTTP door: what it reads out of a request, and what it makes of whatever is raised behind it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from functions.fhir_http import (
+    Answer,
+    body_of,
+    failure,
+    fhir_http,
+    http_date,
+    is_one_of,
+    query_of,
+    require_json_accepted,
+    require_method,
+    resource_of,
+)
+from shared_code import errors
+
+SECRET = "Anna Peeters, born 1984"
+
+
+def request(method: str = "GET", url: str = "/api/fhir/Patient", body: bytes = b"", **headers: str) -> func.HttpRequest:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return func.HttpRequest(method, url, headers=named, body=body)
+
+
+async def answered(raised: Exception | Answer, method: str = "GET") -> func.HttpResponse:
+    @fhir_http
+    async def interaction(req: func.HttpRequest) -> Answer:
+        """What the app does."""
+        if isinstance(raised, Exception):
+            raise raised
+        return raised
+
+    return await interaction(request(method))
+
+
+async def test_what_is_raised_is_answered_with_its_status_and_an_outcome() -> None:
+    answer = await answered(errors.Invalid("'status' is required", "Observation.status"))
+    assert answer.status_code == 422
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.mimetype == "application/fhir+json; charset=utf-8"
+    assert json.loads(answer.get_body())["issue"][0]["expression"] == ["Observation.status"]
+
+
+async def test_a_bug_answers_500_without_a_word_of_it_and_its_trace_goes_to_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = await answered(KeyError(SECRET))
+    assert answer.status_code == 500
+    assert json.loads(answer.get_body())["issue"][0]["code"] == "exception"
+    assert SECRET.encode() not in answer.get_body()
+    assert "Traceback" in caplog.text
+
+
+async def test_one_line_is_logged_for_a_request_and_nothing_of_its_content(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        await answered(errors.Malformed(SECRET))
+    (line,) = [json.loads(record.message) for record in caplog.records]
+    assert line.keys() == {"operation", "method", "type", "status", "ms"}
+    assert SECRET not in caplog.text
+
+
+async def test_the_worker_finds_the_parameter_and_the_answer_that_it_looks_for() -> None:
+    @fhir_http
+    async def interaction(req: func.HttpRequest) -> Answer:
+        """What the app does."""
+        return Answer(204)
+
+    assert interaction.__name__ == "interaction"
+    assert interaction.__doc__ == "What the app does."
+    assert list(inspect.signature(interaction).parameters) == ["req"]
+    assert inspect.signature(interaction).return_annotation in (func.HttpResponse, "func.HttpResponse")
+
+
+async def test_head_has_the_headers_of_get_and_no_body() -> None:
+    answer = await answered(Answer(200, '{"a":1}', {"ETag": 'W/"1"'}), "HEAD")
+    assert (answer.status_code, answer.get_body(), answer.headers["ETag"]) == (200, b"", 'W/"1"')
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "value"),
+    [
+        (errors.Unauthorized("x"), "WWW-Authenticate", 'Bearer realm="health-portal"'),
+        (errors.MethodNotAllowed("x", ("GET", "PUT")), "Allow", "GET, PUT"),
+        (errors.Busy("x", 7), "Retry-After", "7"),
+        (errors.Throttled("x"), "Retry-After", "1"),
+    ],
+)
+def test_a_failure_has_the_header_that_goes_with_it(error: errors.PortalError, name: str, value: str) -> None:
+    assert failure(error).headers[name] == value
+
+
+@pytest.mark.parametrize(
+    "accept", ["", "*/*", "application/json", "text/html;q=0.9, application/*", "application/fhir+json;q=1"]
+)
+def test_json_is_accepted(accept: str) -> None:
+    require_json_accepted(request(accept=accept))
+
+
+@pytest.mark.parametrize("accept", ["application/fhir+xml", "text/html", "image/*, application/xml"])
+def test_other_formats_are_not_given(accept: str) -> None:
+    with pytest.raises(errors.NotAcceptable):
+        require_json_accepted(request(accept=accept))
+
+
+@pytest.mark.parametrize("wanted", ["json", "application/fhir%2Bjson", "application/fhir+json", "application/json;x=y"])
+def test_the_format_parameter_counts_more_than_the_header(wanted: str) -> None:
+    require_json_accepted(request(url=f"/x?_format={wanted}", accept="text/html"))
+    with pytest.raises(errors.NotAcceptable):
+        require_json_accepted(request(url="/x?_format=xml", accept="application/json"))
+
+
+def test_query_parameters_keep_their_order_and_repeats() -> None:
+    assert query_of(request(url="/x?date=ge1&date=lt2&code=a%7Cb&flag=")) == [
+        ("date", "ge1"),
+        ("date", "lt2"),
+        ("code", "a|b"),
+        ("flag", ""),
+    ]
+
+
+JSON: dict[str, Any] = {"content_type": "application/fhir+json; charset=utf-8"}
+
+
+def test_a_body_is_read_as_a_resource() -> None:
+    assert resource_of(request(body=b'{"resourceType":"Patient"}', **JSON)) == {"resourceType": "Patient"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "error"),
+    [
+        (b"{}", {}, errors.UnsupportedMediaType),
+        (b"{}", {"content_type": "text/plain"}, errors.UnsupportedMediaType),
+        (b"", JSON, errors.Malformed),
+        (b"[]", JSON, errors.Malformed),
+        (b"{", JSON, errors.Malformed),
+        (b"{}" + b" " * 20, JSON, errors.TooLarge),
+    ],
+    ids=["no type", "text", "nothing", "a list", "half", "too much"],
+)
+def test_a_body_that_is_no_resource_is_refused(
+    body: bytes, headers: dict[str, str], error: type[errors.PortalError]
+) -> None:
+    with pytest.raises(error):
+        resource_of(request("POST", body=body, **headers), max_bytes=10)
+
+
+def test_a_body_within_the_limit_is_given_as_it_is() -> None:
+    assert body_of(request("POST", body=b"{ }", **JSON), 3) == b"{ }"
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [('W/"3"', True), ('"3"', True), ("*", True), ('W/"2", W/"3"', True), ('W/"33"', False), ("", False), ("3", False)],
+)
+def test_if_none_match_names_a_version(header: str, named: bool) -> None:
+    assert is_one_of('W/"3"', header) is named
+
+
+def test_a_method_that_a_route_has_not_is_refused_with_those_it_has() -> None:
+    require_method(request("GET"), ("GET",))
+    with pytest.raises(errors.MethodNotAllowed) as refusal:
+        require_method(request("PUT"), ("GET", "HEAD"))
+    assert refusal.value.allowed == ("GET", "HEAD")
+
+
+def test_an_instant_is_written_as_http_does() -> None:
+    assert http_date("2026-03-01T08:00:05.123Z") == "Sun, 01 Mar 2026 08:00:05 GMT"
