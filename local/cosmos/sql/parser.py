@@ -36,9 +36,9 @@ from local.cosmos.sql.values import UNDEFINED
 MAX_QUERY_BYTES = 512 * 1024
 _MAX_DEPTH = 100
 _SHORT = 4096
-_COMPARISONS = frozenset(("=", "!=", "<>", "<", "<=", ">", ">="))
+_COMPARISONS = frozenset(("=", "!=", "<>", "<", "<=", ">", ">=", "<<", ">>", ">>>"))
 # Lowest first; each level is left-associative.
-_BINARY_LEVELS = (("|",), ("^",), ("&",), ("<<", ">>", ">>>"), ("||",), ("+", "-"), ("*", "/", "%"))
+_BINARY_LEVELS = (("||",), ("|", "^", "&", "+", "-"), ("*", "/", "%"))
 _OPENING = frozenset("([{")
 _CONSTANTS: dict[str, Any] = {"TRUE": True, "FALSE": False, "NULL": None, "UNDEFINED": UNDEFINED}
 
@@ -70,6 +70,7 @@ class _Parser:
         self._tokens = tokens(text)
         self._at = 0
         self._depth = 0
+        self._bare_betweens: list[Expression] = []
 
     # What is next.
 
@@ -163,7 +164,7 @@ class _Parser:
     def _column(self) -> Column:
         expression = self._expression()
         if self._keyword("AS"):
-            return Column(expression, self._column_name())
+            return Column(expression, self._need_name())
         if self._token.kind is Kind.NAME:
             return Column(expression, self._need_name())
         if (
@@ -175,11 +176,6 @@ class _Parser:
         if isinstance(expression, Alias):
             return Column(expression, expression.name)
         return Column(expression, None)
-
-    def _column_name(self) -> str:
-        if self._token.kind is Kind.KEYWORD and self._token.value in ("VALUE", "ORDER", "LIMIT", "OFFSET"):
-            return self._next().text
-        return self._need_name()
 
     def _sort(self) -> Sort:
         begin = self._token.at
@@ -266,6 +262,9 @@ class _Parser:
         operands = [first]
         while self._keyword(operator):
             operands.append(operand())
+        # In the service's grammar the AND of a BETWEEN takes whatever follows, so that it cannot be in a chain.
+        if any(one is bare for one in operands for bare in self._bare_betweens):
+            raise bad_request("BETWEEN beside AND or OR needs parentheses: (a BETWEEN b AND c) AND d.")
         return Logical(operator, tuple(operands))
 
     def _comparison(self) -> Expression:
@@ -296,7 +295,9 @@ class _Parser:
         if self._keyword("BETWEEN"):
             low = self._binary(0)
             self._need_keyword("AND")
-            return Between(left, low, self._binary(0), negated)
+            between = Between(left, low, self._binary(0), negated)
+            self._bare_betweens.append(between)
+            return between
         self._need_keyword("LIKE")
         pattern = self._binary(0)
         escape = self._primary() if self._keyword("ESCAPE") else None
@@ -323,11 +324,7 @@ class _Parser:
         expression = self._atom()
         while True:
             if self._symbol("."):
-                token = self._next()
-                if token.kind not in (Kind.NAME, Kind.KEYWORD):
-                    self._at -= 1
-                    raise self._error()
-                expression = Member(expression, Literal(token.text))
+                expression = Member(expression, Literal(self._need_name()))
             elif self._symbol("["):
                 expression = Member(expression, self._expression())
                 self._need_symbol("]")
@@ -360,6 +357,7 @@ class _Parser:
             return Subquery("", self._parenthesized_query())
         inner = self._expression()
         self._need_symbol(")")
+        self._bare_betweens = [bare for bare in self._bare_betweens if bare is not inner]  # it has its parentheses
         return inner
 
     def _keyword_atom(self, token: Token) -> Expression:
@@ -369,8 +367,8 @@ class _Parser:
             return Subquery(token.value, self._parenthesized_query())
         if token.value == "UDF":
             raise bad_request("User-defined functions are not supported by this server.")
-        if token.value == "VALUE" and not self._is(Kind.SYMBOL, "("):
-            return Alias(token.text)
+        if token.value in ("LEFT", "RIGHT") and self._symbol("("):
+            return self._call(token.value)
         self._at -= 1
         raise self._error()
 
@@ -392,12 +390,9 @@ class _Parser:
         return ObjectLiteral(tuple(fields))
 
     def _field(self) -> tuple[str, Expression]:
-        token = self._next()
-        if token.kind not in (Kind.STRING, Kind.NAME, Kind.KEYWORD):
-            self._at -= 1
-            raise self._error()
+        name = self._next().value if self._token.kind is Kind.STRING else self._need_name()
         self._need_symbol(":")
-        return str(token.value if token.kind is Kind.STRING else token.text), self._expression()
+        return str(name), self._expression()
 
 
 def _last_name(expression: Expression) -> str | None:

@@ -195,7 +195,9 @@ def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int]
     filters = compiler.conjuncts(query.where, names)
     grouping = _grouping(compiler, query, names)
     if query.order_by and not outermost:
-        raise bad_request("ORDER BY is not supported in subqueries.")
+        raise bad_request("'ORDER BY' is not supported in subqueries.")
+    if query.limit is not None and not outermost and query.sources:
+        raise bad_request("'OFFSET LIMIT' clause is not supported in subqueries.")
     order = _order(compiler, query, names, grouping)
     known = dict(compiler.known)
     if grouping is not None:

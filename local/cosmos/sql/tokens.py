@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 from local.cosmos.errors import bad_request
 
+# A field of such a name is written c["value"].
 _WORDS = """
-    and array as asc between by desc distinct escape exists false from group having in join like limit not null offset
-    or order select top true udf undefined value where
+    and array as asc between by case cast convert cross desc distinct else end escape exists false for from group having
+    in inner insert into is join left like limit not null offset on or order outer over right select set then top true
+    udf undefined update value when where with
 """
 KEYWORDS = frozenset(_WORDS.upper().split())
 
@@ -39,13 +41,13 @@ class Token(NamedTuple):
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+ | --[^\n]* | /\*.*?\*/)
-  | (?P<number>0[xX][0-9a-fA-F]+ | (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-  | (?P<name>[^\W\d]\w*)
-  | (?P<parameter>@\w+)
+  | (?P<number>(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)
+  | (?P<name>[a-zA-Z_]\w*)
+  | (?P<parameter>@[a-zA-Z_]\w*)
   | (?P<string>'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*")
   | (?P<symbol>\?\?|\|\||<>|!=|<=|>=|>>>|>>|<<|[-+*/%=<>!?:()\[\]{}.,&|^~])
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "'": "'", '"': '"', "\\": "\\", "/": "/"}
@@ -67,7 +69,7 @@ def tokens(text: str) -> list[Token]:
             else:
                 found.append(Token(Kind.NAME, part, at, part))
         elif kind == "number":
-            if text[match.end() : match.end() + 1].isalnum():
+            if text[match.end() : match.end() + 1].isalnum():  # 007, 1a
                 raise syntax_error(text, at, part)
             found.append(Token(Kind.NUMBER, _number(part), at, part))
         elif kind == "string":
@@ -90,8 +92,6 @@ def syntax_error(text: str, at: int, near: str) -> Exception:
 
 
 def _number(text: str) -> int | float:
-    if text[:2] in ("0x", "0X"):
-        return int(text, 16)
     return int(text) if text.isdecimal() else float(text)
 
 
