@@ -40,19 +40,22 @@ def cosmos_errors(what: str) -> Iterator[None]:
 
     try:
         yield
-    except CosmosBatchOperationError as fault:
-        statuses = [result.get("statusCode") for result in fault.operation_responses]
-        status = next((int(s) for s in statuses if s is not None and int(s) not in (200, 201, 204, 424)), 424)
-        raise FAILURES.get(status, errors.Busy)(f"{what}: the store answered {status}") from fault
-    except CosmosHttpResponseError as fault:
-        status = int(fault.status_code or 503)
+    except (CosmosBatchOperationError, CosmosHttpResponseError) as fault:
+        status = _status(fault)
         if status in FAILURES:
             raise FAILURES[status](f"{what}: the store answered {status}") from fault
         if status in UNREACHABLE:
             raise errors.Busy(f"{what}: the store answered {status}") from fault
-        raise
+        raise  # what only a mistake of ours leads to
     except AzureError as fault:
         raise errors.Busy(f"{what}: the store cannot be reached") from fault
+
+
+def _status(fault: Any) -> int:
+    """The status of a failure; that of a batch is in the one operation that the others failed with (424)."""
+    statuses = [int(result.get("statusCode") or 424) for result in getattr(fault, "operation_responses", ())]
+    own = next((status for status in statuses if status >= 400 and status != 424), 424) if statuses else 0
+    return own or int(fault.status_code or 503)
 
 
 async def read_or_none(container: ContainerProxy, item_id: str, partition_key: str) -> Item | None:

@@ -11,7 +11,7 @@ none is missing. A ref whose transaction is pending, or whose time is short ago,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -72,13 +72,16 @@ class Claims:
 
         async def claim(reference: str, pk: str) -> None:
             key = _id_key(reference)
-            try:
-                with cosmos_errors(key):
-                    await self._keys.create_item({"id": key, "slot": slot_of(key), "pk": pk}, no_response=True)
-            except errors.Conflict:
-                item = await read_or_none(self._keys, key, slot_of(key))
-                if item is None or item["pk"] != pk:
-                    raise errors.Conflict(f"the id of {reference} is taken") from None
+            item = None
+            while item is None:
+                try:
+                    with cosmos_errors(key):
+                        await self._keys.create_item({"id": key, "slot": slot_of(key), "pk": pk}, no_response=True)
+                    return
+                except errors.Conflict:  # also where the store only asks to try again: then there is none
+                    item = await read_or_none(self._keys, key, slot_of(key))
+            if item["pk"] != pk:
+                raise errors.Conflict(f"the id of {reference} is taken")
 
         await in_parallel([partial(claim, reference, pk) for reference, pk in partitions.items()])
 
@@ -86,15 +89,10 @@ class Claims:
         """The claims of identifiers and conditions that exist, by key id, all in one look-up."""
         return await self._read(key_ids)
 
-    async def note(self, key_ids: Iterable[str], resource_id: str, tx: str | None = None) -> None:
-        """Write down that a resource is about to have these identifiers, beside what is there."""
-        await in_parallel([partial(self._note, key, resource_id, tx) for key in key_ids])
-
-    async def _note(self, key: str, resource_id: str, tx: str | None) -> None:
+    async def note(self, key: str, resource_id: str, tx: str | None) -> None:
+        """Write down that a resource is about to have this identifier, beside what is there."""
         while True:
             item = await read_or_none(self._keys, key, slot_of(key))
-            if item and any(ref["id"] == resource_id for ref in item["refs"]):
-                return
             try:
                 await self.reserve(key, item, item["refs"] if item else [], resource_id, tx)
                 return
@@ -104,11 +102,16 @@ class Claims:
     async def reserve(
         self, key: str, item: Item | None, kept: Sequence[Mapping[str, Any]], resource_id: str, tx: str | None
     ) -> None:
-        """Add a ref to a claim as it was read, keeping `kept` of its refs. Raises Conflict where it has changed."""
+        """Add a ref to a claim as it was read, keeping `kept` of its refs. Raises Conflict where it has changed.
+
+        A ref that the resource has already is written anew: it may be of an attempt that failed long ago, which keeps
+        nobody from taking it off.
+        """
         from azure.core import MatchConditions
 
+        others = [other for other in kept if other["id"] != resource_id]
         ref = {"id": resource_id, "at": fhir_instant(self._now()), "tx": tx}
-        new: Item = {"id": key, "slot": slot_of(key), "refs": [*kept, ref]}
+        new: Item = {"id": key, "slot": slot_of(key), "refs": [*others, ref]}
         if key.startswith("condition:"):
             new["ttl"] = _CONDITION_TTL_SECONDS
         with cosmos_errors(key):

@@ -29,6 +29,7 @@ ABORTED_KEPT_SECONDS = 600  # a stager that is very late may still mark items; i
 PROMOTING_SECONDS = 5  # what the request that committed needs to promote by itself
 PKS_PER_PAGE = 20_000  # about half a megabyte
 _HEADER_ID = "0"
+_SETTLE_ATTEMPTS = 5
 
 
 class Aborted(errors.Conflict):
@@ -73,32 +74,35 @@ class Headers:
         return pks
 
     async def commit(self, header: Item) -> Item:
-        """The header, committed: from here on the transaction counts. Raises Aborted where another was quicker.
-
-        An answer that does not come is asked for: what the store has decides.
-        """
-        while True:
-            try:
-                return await self._replace(header, "committed")
-            except (errors.VersionConflict, errors.NotFound, errors.Busy):
-                current = await self.read(header["tx"])
-                if current is None or current["state"] == "aborted":
-                    raise Aborted(f"transaction {header['tx']} was aborted") from None
-                if current["state"] == "committed":
-                    return current
-                header = current
+        """The header, committed: from here on the transaction counts. Raises Aborted where another was quicker."""
+        header = await self._settle(header, "committed")
+        if header["state"] == "aborted":
+            raise Aborted(f"transaction {header['tx']} was aborted")
+        return header
 
     async def abort(self, header: Item) -> Item:
         """The header, aborted, or as another has decided it meanwhile."""
-        while header["state"] == "pending":
+        return await self._settle(header, "aborted") if header["state"] == "pending" else header
+
+    async def _settle(self, header: Item, state: State) -> Item:
+        """The header of a pending transaction in this state, or in the one that another has given it.
+
+        An answer that does not come is asked for: what the store has decides. One that is gone was aborted long ago.
+        """
+        for attempt in range(_SETTLE_ATTEMPTS):
             try:
-                return await self._replace(header, "aborted")
-            except (errors.VersionConflict, errors.NotFound):
+                return await self._replace(header, state)
+            except errors.PortalError:
                 current = await self.read(header["tx"])
                 if current is None:
                     return header | {"state": "aborted", "pages": 0}
+                if current["state"] != "pending":
+                    return current
+                if attempt == _SETTLE_ATTEMPTS - 1:
+                    raise
                 header = current
-        return header
+                await asyncio.sleep(0.01 * 3**attempt)
+        raise AssertionError("the last attempt returns or raises")
 
     @asynccontextmanager
     async def kept(self, header: Item) -> AsyncIterator[None]:
@@ -110,7 +114,7 @@ class Headers:
                 try:
                     await asyncio.wait_for(ended.wait(), DEADLINE_SECONDS / 3)
                 except TimeoutError:
-                    header.update(await self._replace({**header, "deadline": self._deadline()}, "pending"))
+                    header.update(await self._settle({**header, "deadline": self._deadline()}, "pending"))
 
         keeping = asyncio.create_task(keep())
         try:

@@ -89,12 +89,12 @@ class Lookups:
         while True:
             item = (await self._claims.refs([condition.key])).get(condition.key)
             refs = item["refs"] if item else []
-            under_way = [ref for ref in refs if await self._is_under_way(condition, ref)]
+            under_way = [ref for ref in refs if ref["tx"] != tx and await self._is_under_way(condition, ref)]
             # Looked for only now: what was under way a moment ago and is no longer has come into being, or never will.
             if await self._matching(condition, refs):
                 raise Contended("what a condition names has come into being meanwhile; send it again")
             if not under_way:
-                kept = [ref for ref in refs if await self._exists(condition, ref)]
+                kept = [ref for ref in refs if ref["tx"] == tx or await self._exists(condition, ref)]
                 try:
                     await self._claims.reserve(condition.key, item, kept, resource_id, tx)
                     return

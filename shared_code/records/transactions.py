@@ -57,38 +57,39 @@ class Transactions:
 
     # Writing
 
-    async def apply(self, changes: Sequence[Change]) -> None:
-        """Make all changes or none. Raises Contended where a base is not what it was."""
-        operations = [operation for change in changes for operation in direct_operations(change)]
-        one_partition = len({change.item["pk"] for change in changes}) == 1
-        few = one_partition and len(operations) <= MAX_BATCH_OPERATIONS
-        if few and operations_bytes(operations) <= MAX_BATCH_BYTES:
-            await self._write(changes[0].item["pk"], operations)
+    async def apply(
+        self,
+        changes: Sequence[Change],
+        claim: Callable[[str | None], Awaitable[None]],
+        *,
+        staged: bool = False,
+    ) -> None:
+        """Make all changes or none. Raises Contended where a base is not what it was.
+
+        claim    done before anything is written, with the id of the transaction, or None where one batch is enough
+        staged   whether it is to have an id in any case, for others to ask whether it is still under way
+        """
+        operations = None if staged else _one_batch(changes)
+        if operations:
+            await claim(None)
+            await self._write_at_once(changes[0].item["pk"], operations)
             return
-        header = await self.begin(changes)
-        await self.stage_and_commit(header, changes)
-
-    async def begin(self, changes: Iterable[Change]) -> Item:
-        """The pending header of a transaction that will touch these items' partitions."""
-        return await self._headers.begin(sorted({change.item["pk"] for change in changes}))
-
-    async def stage_and_commit(self, header: Item, changes: Sequence[Change]) -> None:
-        """Mark every item, commit, and promote behind the answer. Raises Contended, with nothing left that counts."""
-        staged: dict[str, list[Item]] = {}
+        header = await self._headers.begin(sorted({change.item["pk"] for change in changes}))
+        marked: dict[str, list[Item]] = {}
+        failure: BaseException | None = None
         try:
             async with self._headers.kept(header):
-                await self._stage(header["tx"], changes, staged)
+                await claim(header["tx"])
+                await self._stage(header["tx"], changes, marked)
             header = await self._headers.commit(header)
-        except Aborted as fault:
-            raise Contended("the transaction took too long and was aborted; send it again") from fault
-        finally:
-            if header["state"] == "pending":
-                header = await self._headers.abort(header)
-            self._behind_the_answer(self._finish_own(header, staged))
-
-    async def abandon(self, header: Item) -> None:
-        """Abort a transaction of ours that has marked nothing."""
-        await self._headers.abort(header)
+        except BaseException as fault:
+            failure = fault
+            header = await self._headers.abort(header)
+        self._behind_the_answer(self._finish_own(header, marked))
+        if isinstance(failure, Aborted):
+            raise Contended("the transaction took too long and was aborted; send it again") from failure
+        if failure and not (header["state"] == "committed" and isinstance(failure, errors.PortalError)):
+            raise failure  # else only the answer to the commit was lost
 
     async def _stage(self, tx: str, changes: Sequence[Change], staged: dict[str, list[Item]]) -> None:
         ordered = sorted(changes, key=lambda change: (change.item["pk"], change.item["id"]))
@@ -118,6 +119,19 @@ class Transactions:
                 return [result.get("eTag", "") for result in results]
         except (errors.Conflict, errors.VersionConflict, errors.NotFound) as fault:
             raise Contended("another request changed the same resource at the same moment; send it again") from fault
+
+    async def _write_at_once(self, pk: str, operations: list[Operation]) -> None:
+        """Write a batch that is a whole transaction; where the answer was lost, what is stored says that it was made.
+
+        It may have been lost on the client's own second try, which then met what the first one had written.
+        """
+        try:
+            await self._write(pk, operations)
+        except (Contended, errors.Busy):
+            wanted: Item = operations[0][1][-1]
+            item = await read_or_none(self._records, wanted["id"], pk)
+            if item is None or without_mark(item) != wanted:
+                raise
 
     def _behind_the_answer(self, work: Any) -> None:
         async def quietly() -> None:
@@ -187,11 +201,20 @@ class Transactions:
             return [item async for item in pages]
 
     async def sweep(self) -> int:
-        """Finish what died: promote the committed, abort what is past its deadline. Gives how many it took up."""
+        """Finish what died: promote the committed, abort what is past its deadline. Gives how many it finished.
+
+        One that cannot be finished keeps back no other; the first such failure is raised at the end.
+        """
         count = 0
+        failures: list[errors.PortalError] = []
         async for header in self._headers.unfinished():
-            await self._finish(await self._headers.abort(header))
-            count += 1
+            try:
+                await self._finish(await self._headers.abort(header))
+                count += 1
+            except errors.PortalError as fault:
+                failures.append(fault)
+        if failures:
+            raise failures[0]
         return count
 
     # Reading
@@ -305,6 +328,15 @@ class Transactions:
                 counting |= newly
             except Finished as finished:
                 gone.add(finished.tx)
+
+
+def _one_batch(changes: Sequence[Change]) -> list[Operation] | None:
+    """The writes that make all changes at once, where one batch can hold them."""
+    if len(changes) > MAX_BATCH_OPERATIONS or len({change.item["pk"] for change in changes}) > 1:
+        return None
+    operations = [operation for change in changes for operation in direct_operations(change)]
+    few = len(operations) <= MAX_BATCH_OPERATIONS and operations_bytes(operations) <= MAX_BATCH_BYTES
+    return operations if few else None
 
 
 class Finished(Exception):

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from shared_code import errors
-from shared_code.azure.cosmos import Item
+from shared_code.azure.cosmos import Item, in_parallel
 from shared_code.fhir import home_of, is_homed_type
 from shared_code.identity import Caller, may_see, require_write
 from shared_code.records.claims import Claims, identifier_key, identifier_tokens
@@ -78,26 +78,19 @@ class Writer:
         return results
 
     async def _apply(self, changes: Sequence[Change], creates: Sequence[ConditionalCreate]) -> None:
-        if not creates:
-            await self._note_identifiers(changes, None)
-            await self._transactions.apply(changes)
-            return
-        header = await self._transactions.begin(changes)
-        try:
-            await self._lookups.reserve([(create.condition, create.write.id) for create in creates], header["tx"])
-            await self._note_identifiers(changes, header["tx"])
-        except BaseException:
-            await self._transactions.abandon(header)
-            raise
-        await self._transactions.stage_and_commit(header, changes)
+        async def claim(tx: str | None) -> None:
+            if tx:
+                await self._lookups.reserve([(create.condition, create.write.id) for create in creates], tx)
+            await in_parallel([partial(self._note_identifiers, change, tx) for change in changes])
 
-    async def _note_identifiers(self, changes: Sequence[Change], tx: str | None) -> None:
-        for change in changes:
-            known = set(identifier_tokens(change.base)) if change.base else set()
-            tokens = [token for token in identifier_tokens(change.item) if token not in known]
-            if tokens:
-                keys = [identifier_key(change.item["type"], token) for token in tokens]
-                await self._claims.note(keys, change.item["id"].split(":", 1)[1], tx)
+        await self._transactions.apply(changes, claim, staged=bool(creates))
+
+    async def _note_identifiers(self, change: Change, tx: str | None) -> None:
+        known = set(identifier_tokens(change.base)) if change.base else set()
+        tokens = [token for token in identifier_tokens(change.item) if token not in known]
+        for token in tokens:
+            key = identifier_key(change.item["type"], token)
+            await self._claims.note(key, change.item["id"].split(":", 1)[1], tx)
 
     # Finding
 

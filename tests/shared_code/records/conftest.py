@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared_code.records import RecordStore
+from tests.shared_code.records.deaths import store_of
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import DatabaseProxy
@@ -16,6 +17,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def store(database: DatabaseProxy) -> AsyncIterator[RecordStore]:
     """The store under test; what goes on behind its answers ends before the database goes."""
-    made = RecordStore(*(database.get_container_client(name) for name in ("records", "keys", "transactions")))
+    made = store_of(database)
     yield made
     await made.transactions.quiet()

@@ -20,7 +20,7 @@ class Death(BaseException):
     """What a dead client raises; no code of ours may catch it and go on."""
 
 
-class DyingTransport(AioHttpTransport):
+class DyingTransport(AioHttpTransport):  # type: ignore[misc]  # a class without types
     """Sends requests until its last write, which it sends (`after`) or keeps to itself; then it is dead."""
 
     def __init__(self, writes: int, *, after: bool) -> None:
@@ -31,7 +31,7 @@ class DyingTransport(AioHttpTransport):
     async def send(self, request: Any, **options: Any) -> Any:
         if self.dead:
             raise Death
-        if not _is_write(request):
+        if not is_write(request):
             return await super().send(request, **options)
         self.writes_left -= 1
         if self.writes_left > 0:
@@ -42,7 +42,8 @@ class DyingTransport(AioHttpTransport):
         raise Death
 
 
-def _is_write(request: Any) -> bool:
+def is_write(request: Any) -> bool:
+    """Whether a request may change something."""
     headers = {name.lower() for name in request.headers}
     reads = {"x-ms-documentdb-isquery", "x-ms-documentdb-query", "x-ms-cosmos-is-query-plan-request"}
     return request.method != "GET" and not headers & reads
@@ -50,7 +51,8 @@ def _is_write(request: Any) -> bool:
 
 def store_of(database: DatabaseProxy, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> RecordStore:
     """A record store on the containers of a database."""
-    return RecordStore(*(database.get_container_client(name) for name in ("records", "keys", "transactions")), now=now)
+    records, keys, transactions = map(database.get_container_client, ("records", "keys", "transactions"))
+    return RecordStore(records, keys, transactions, now)
 
 
 @asynccontextmanager

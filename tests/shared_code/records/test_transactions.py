@@ -81,7 +81,7 @@ async def state(store: RecordStore) -> str:
 async def unfinished(database: DatabaseProxy) -> list[str]:
     """What a transaction left in the store, if anything."""
     records, headers = database.get_container_client("records"), database.get_container_client("transactions")
-    left = [row async for row in records.query_items("SELECT VALUE c.id FROM c WHERE IS_DEFINED(c.tx)")]
+    left: list[Any] = [row async for row in records.query_items("SELECT VALUE c.id FROM c WHERE IS_DEFINED(c.tx)")]
     return left + [row async for row in headers.query_items("SELECT VALUE c.state FROM c WHERE c.id = '0'")]
 
 

@@ -1,0 +1,89 @@
+"""What goes on at the same moment: hints of identifiers, conditions, totals, all under the writes of others."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared_code.records import (
+    ConditionalCreate,
+    RecordStore,
+    Write,
+    read_condition,
+    read_query,
+)
+from tests.builders import identifier, organization, system
+from tests.shared_code.records.deaths import Death, DyingTransport, dying_store, store_of
+from tests.shared_code.records.pauses import PausingTransport, pausing_store
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import DatabaseProxy
+
+    from tests.conftest import CosmosAccount
+
+CLINIC = organization(id="clinic", identifier=[identifier("c1")])
+BY_IDENTIFIER = "identifier=http://example.org/ids|c1"
+
+
+def utc() -> datetime:
+    return datetime.now(UTC)
+
+
+async def named(store: RecordStore) -> list[str]:
+    """The ids of the Organizations that have the identifier, by look-up and by going through all."""
+    condition = read_condition("Organization", BY_IDENTIFIER)
+    found = (await store.find(system(), [condition]))[condition]
+    page = await store.search(system(), read_query("Organization", [("identifier", "http://example.org/ids|c1")]))
+    assert sorted(found) == sorted(version.id for version in page.resources)
+    return found
+
+
+async def test_a_create_that_comes_long_after_a_failed_one_is_awaited_by_a_conditional_create(
+    cosmos: CosmosAccount, database: DatabaseProxy
+) -> None:
+    an_hour_ago = utc() - timedelta(hours=1)
+    dying = DyingTransport(2, after=False)  # the hint is written, the resource is not
+    async with dying_store(cosmos.endpoint, cosmos.key, database.id, dying, lambda: an_hour_ago) as failing:
+        with pytest.raises(Death):
+            await failing.update(system(), CLINIC)
+    await _conditional_create_meanwhile(cosmos, database, PausingTransport("records"))
+
+
+async def test_a_create_whose_former_transaction_was_aborted_is_awaited_by_a_conditional_create(
+    cosmos: CosmosAccount, database: DatabaseProxy
+) -> None:
+    dying = DyingTransport(4, after=False)  # header, reservation and hint are written
+    async with dying_store(cosmos.endpoint, cosmos.key, database.id, dying, utc) as failing:
+        other = organization(identifier=[identifier("c2")])
+        condition = read_condition("Organization", "identifier=http://example.org/ids|c2")
+        with pytest.raises(Death):
+            await failing.transact(
+                system(), [_update(CLINIC)], [ConditionalCreate(failing.new_write(other), condition)]
+            )
+    await store_of(database, lambda: utc() + timedelta(minutes=5)).transactions.sweep()
+    await _conditional_create_meanwhile(cosmos, database, PausingTransport("records"))
+
+
+def _update(resource: dict[str, object]) -> Write:
+    from shared_code.records import update_write
+
+    return update_write(resource, str(resource["id"]))
+
+
+async def _conditional_create_meanwhile(
+    cosmos: CosmosAccount, database: DatabaseProxy, transport: PausingTransport
+) -> None:
+    store = store_of(database)
+    async with pausing_store(cosmos.endpoint, cosmos.key, database.id, transport, utc) as slow:
+        update = asyncio.create_task(slow.update(system(), CLINIC))
+        await transport.paused.wait()
+        create = asyncio.create_task(store.create(system(), organization(identifier=[identifier("c1")]), BY_IDENTIFIER))
+        await asyncio.wait({create}, timeout=0.5)
+        transport.go.set()
+        await update
+        assert (await create).id == "clinic"
+    await store.transactions.quiet()
+    assert await named(store) == ["clinic"]
