@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
@@ -15,6 +16,7 @@ from local.cosmos.storage.items import sweep
 from local.cosmos.throughput import Throughput
 from local.cosmos.wire import Request
 
+_LOG = logging.getLogger("local.cosmos")
 _SWEEP_EVERY_SECONDS = 1.0
 _SWEEP_AT_MOST = 500  # of one container; the rest next time, so that requests need not wait
 
@@ -46,6 +48,8 @@ class Account:
             asyncio.create_task(self._sweep_forever()),
             asyncio.create_task(self.file.checkpoint_forever()),
         ]
+        for task in self._background:
+            task.add_done_callback(_report)
 
     async def close(self) -> None:
         """End the background work and close the file."""
@@ -81,3 +85,9 @@ class Account:
             await asyncio.sleep(_SWEEP_EVERY_SECONDS)
             for container in self.catalog.all_containers():
                 sweep(self.file, container, _SWEEP_AT_MOST)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Work in the background has nobody who would hear of its failure."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("the work in the background ended", exc_info=error)
