@@ -30,6 +30,8 @@ def install(levels: Mapping[str, str], running: Mapping[str, str], *, debug: boo
     levels   `logging.logLevel` of host.json: category prefix → level; "default" for all others
     running  invocation id → function name; a record made meanwhile belongs to `Function.<name>.User`
     """
+    # Nothing of these stands in a line, and finding them out is the larger part of what a record costs.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     default = LEVELS[levels.get("default", "Information").lower()]
     for root in ROOTS:
         logging.getLogger(root).setLevel(default)
