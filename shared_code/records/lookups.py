@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 _ENOUGH = 2  # one match is wanted; a second one is a fault
+_PAGE = 100
 
 
 class Lookups:
@@ -65,15 +66,24 @@ class Lookups:
         return found
 
     async def _search(self, condition: Condition) -> list[Item]:
+        """The first of what matches in a person's partition; pages full of what does not count are passed over."""
         search = Filter(condition.type, condition.criteria)
-        sql, parameters = page_query(search, ("current",), "", 100)
+        found: list[Item] = []
+        last: str | None = ""
 
         async def fetch() -> list[Item]:
+            nonlocal last
+            sql, parameters = page_query(search, ("current",), after, _PAGE)
             with cosmos_errors("a condition"):
                 rows = self._records.query_items(sql, parameters=parameters, partition_key=condition.pk)
-                return [item async for item in rows]
+                items = [item async for item in rows]
+            last = items[-1]["id"] if len(items) == _PAGE else None
+            return items
 
-        return [item for item in await self._transactions.snapshot(fetch) if search.matches(item)][:_ENOUGH]
+        while last is not None and len(found) < _ENOUGH:
+            after = last
+            found += [item for item in await self._transactions.snapshot(fetch) if search.matches(item)]
+        return found[:_ENOUGH]
 
     async def reserve(self, wanted: Sequence[tuple[Condition, str]], tx: str) -> None:
         """Reserve each condition for the resource id that a transaction is about to create.

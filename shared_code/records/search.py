@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 DEFAULT_COUNT, MAX_COUNT, MAX_IDS = 50, 1000, 200
+_STEADY_ATTEMPTS = 20
 _WHOLE = ("", "FF")  # every feed range lies between these effective partition keys
 # Parameters of the answer's form, which select nothing; `_format` is read at the HTTP door.
 _FORM = frozenset({"_format", "_pretty"})
@@ -198,12 +199,24 @@ class Searches:
         return sum(totals)
 
     async def _total_in(self, where: dict[str, Any], scope: Scope, search: Filter) -> int:
+        count = 0
+
         async def fetch() -> list[Item]:
-            return await self._all(*marked_query(search.type), where)
+            """The marked items; of one person, those of the same state of the partition as the count of the others."""
+            nonlocal count
+            marked = await self._all(*marked_query(search.type), where)
+            for _ in range(_STEADY_ATTEMPTS):
+                count = sum(await self._all(*count_query(search, scope.kinds), where))
+                if scope.pk is None:  # over several people it is no snapshot
+                    return marked
+                after = await self._all(*marked_query(search.type), where)
+                if _etags(after) == _etags(marked):
+                    return marked
+                marked = after
+            raise errors.Busy("others change so much that it cannot be counted now; ask again, or without _total", 2)
 
         seen = await self._transactions.snapshot(fetch)
-        counts = await self._all(*count_query(search, scope.kinds), where)
-        return int(sum(counts)) + sum(item["kind"] in scope.kinds and search.matches(item) for item in seen)
+        return count + sum(item["kind"] in scope.kinds and search.matches(item) for item in seen)
 
     async def _all(self, sql: str, parameters: list[dict[str, Any]], where: dict[str, Any]) -> list[Any]:
         with cosmos_errors("a search"):
@@ -220,6 +233,10 @@ class Searches:
 
         found = await in_parallel([partial(one, item) for item in items])
         return [version for version in found if version]
+
+
+def _etags(items: Iterable[Item]) -> set[str]:
+    return {item["_etag"] for item in items}
 
 
 def scope_of(caller: Caller, search: Filter) -> Scope | None:

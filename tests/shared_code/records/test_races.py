@@ -12,10 +12,11 @@ from shared_code.records import (
     ConditionalCreate,
     RecordStore,
     Write,
+    partition_key,
     read_condition,
     read_query,
 )
-from tests.builders import identifier, organization, system
+from tests.builders import identifier, observation, organization, person, system
 from tests.shared_code.records.deaths import Death, DyingTransport, dying_store, store_of
 from tests.shared_code.records.pauses import PausingTransport, pausing_store
 
@@ -87,3 +88,55 @@ async def _conditional_create_meanwhile(
         assert (await create).id == "clinic"
     await store.transactions.quiet()
     assert await named(store) == ["clinic"]
+
+
+async def test_a_total_shows_a_transaction_whole_while_it_is_staged_and_promoted(database: DatabaseProxy) -> None:
+    writer, reader = store_of(database), store_of(database)
+    each = 104
+    ended = False
+
+    async def load() -> None:
+        for _ in range(3):
+            await writer.transact(system(), [writer.new_write(observation()) for _ in range(each)])
+            await writer.transactions.quiet()
+
+    async def count() -> set[int]:
+        totals = set()
+        while not ended:
+            totals.add((await reader.search(person("anna"), read_query("Observation", [("_count", "0")]))).total or 0)
+        return totals
+
+    counting = asyncio.create_task(count())
+    await load()
+    ended = True
+    assert await counting <= {0, each, 2 * each, 3 * each}
+
+
+async def test_a_condition_finds_what_comes_after_many_marked_items(
+    cosmos: CosmosAccount, database: DatabaseProxy
+) -> None:
+    store = store_of(database)
+    partition = partition_key("Patient/anna")
+    condition = "patient=Patient/anna&code=29463-7"
+    dying = DyingTransport(5, after=False)  # all is staged and not committed
+    async with dying_store(cosmos.endpoint, cosmos.key, database.id, dying, utc) as failing:
+        staged = [failing.new_write(observation(), f"{partition}-{number:026d}") for number in range(250)]
+        with pytest.raises(Death):
+            await failing.transact(system(), staged)
+    made = await store.update(system(), observation(id=f"{partition}-{'z' * 26}"))
+    again = await store.create(system(), observation(), condition)
+    assert (again.id, again.created) == (made.id, False)
+
+
+async def test_two_creates_of_one_transaction_may_name_the_same_identifier_in_different_conditions(
+    store: RecordStore,
+) -> None:
+    creates = [
+        ConditionalCreate(
+            store.new_write(organization(identifier=[identifier("c1"), identifier(other)])),
+            read_condition("Organization", f"{BY_IDENTIFIER}&identifier=http://example.org/ids|{other}"),
+        )
+        for other in ("c2", "c3")
+    ]
+    made = await store.transact(system(), [], creates)
+    assert sorted(version.id for version in made if version) == sorted(await named(store))
