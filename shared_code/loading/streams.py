@@ -18,10 +18,10 @@ async def unpacked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The content, unpacked where it begins as gzip does. Raises Malformed for a broken or bursting archive."""
     archive: _Gzip | None = None
     first = True
-    async for chunk in chunks:
-        if first and chunk:
-            first = False
+    async for chunk in _beginning_with(chunks, len(_GZIP)):
+        if first:
             archive = _Gzip() if chunk.startswith(_GZIP) else None
+            first = False
         if archive is None:
             yield chunk
         else:
@@ -29,6 +29,20 @@ async def unpacked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 yield piece
     if archive is not None:
         archive.require_whole()
+
+
+async def _beginning_with(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """The same content, its first chunk long enough to tell by it what the content is."""
+    begin = b""
+    begun = False
+    async for chunk in chunks:
+        if begun:
+            yield chunk
+        elif len(begin := begin + chunk) >= size:
+            begun = True
+            yield begin
+    if begin and not begun:
+        yield begin
 
 
 class _Gzip:
@@ -65,15 +79,15 @@ class _Gzip:
 
 
 async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of a text, without their ends; a byte order mark and empty lines are kept as lines of nothing.
+    """The lines of a text, without their ends; a byte order mark is left out, and empty lines are lines of nothing.
 
     raises   TooLarge: a line is longer than any resource may be
     """
     rest = b""
-    number = 0
-    async for chunk in chunks:
-        *whole, rest = (rest + (chunk if number else chunk.removeprefix(_BOM))).split(b"\n")
-        number += 1
+    first = True
+    async for chunk in _beginning_with(chunks, len(_BOM)):
+        *whole, rest = (rest + (chunk.removeprefix(_BOM) if first else chunk)).split(b"\n")
+        first = False
         for line in whole:
             yield line.rstrip(b"\r")
         if len(rest) > MAX_LINE_BYTES:
