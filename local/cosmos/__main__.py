@@ -61,7 +61,9 @@ class _Announced(uvicorn.Server):
 
 
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
-    account = Account(arguments.data, arguments.key, arguments.ranges, arguments.ru, arguments.wait)
+    account = Account(
+        arguments.data, arguments.key, arguments.ranges, arguments.ru, arguments.wait, arguments.token_issuer
+    )
     if arguments.containers is not None:
         provision(account.catalog, arguments.containers, arguments.database)
     public, private = certificate(arguments.data) if arguments.tls else (None, None)
@@ -107,6 +109,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ranges", type=int, default=2, choices=range(1, 6), help="physical partitions (default 2)")
     parser.add_argument("--ru", type=int, help="request units per second of each container; beyond them 429")
     parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")
+    parser.add_argument("--token-issuer", metavar="URL", help="accept its Entra tokens, for data and with --tls only")
     parser.add_argument("--containers", type=Path, help="JSON file of containers to make at start where absent")
     parser.add_argument("--database", default="portal", help="the database of those containers (default portal)")
     parser.add_argument(

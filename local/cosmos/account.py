@@ -6,6 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from local.cosmos.entra import EntraTokens
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
 from local.cosmos.faults import Faults
 from local.cosmos.ranges import Ranges
@@ -31,8 +32,10 @@ class Account:
         range_count: int,
         request_units_per_second: int | None = None,
         wait_seconds: float = 0,
+        token_issuer: str | None = None,
     ) -> None:
         self.key = AccountKey(key)
+        self.tokens = None if token_issuer is None else EntraTokens(token_issuer)
         self.ranges = Ranges(range_count)
         self.file = Database(directory / "cosmos.sqlite", wait_seconds)
         self.catalog = Catalog(self.file)

@@ -11,6 +11,7 @@ from typing import Any
 from local.cosmos import batch, feeds, items, queries, resources
 from local.cosmos.account import Account
 from local.cosmos.connections import cut
+from local.cosmos.entra import is_entra
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.explorer import page_for
 from local.cosmos.faults import PATH as FAULTS_PATH
@@ -65,7 +66,10 @@ class Server:
         page = page_for(request)
         if page is not None:
             return page
-        self._account.key.check(request)
+        if self._account.tokens is not None and is_entra(request):
+            await self._account.tokens.check(request)
+        else:
+            self._account.key.check(request)
         rule = faults.hit(request) if faults.rules else None
         if rule is None:
             return await self._metered(request)
