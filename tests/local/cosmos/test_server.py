@@ -216,6 +216,27 @@ def test_the_log_goes_on_after_the_latest_item_was_deleted_and_the_server_restar
         assert [item["_lsn"] for item in container.query_items_change_feed(start_time="Beginning")] == [3]
 
 
+def test_tokens_go_on_when_every_range_has_been_split(start_server: Any, tmp_path: Path) -> None:
+    server = start_server(tmp_path, ["--ranges", "2"])
+    keys = [f"person-{n}" for n in range(30)]
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.create_database("db").create_container("c", PartitionKey("/pk"))
+        for key in keys:
+            container.create_item({"id": "a", "pk": key})
+        feed = container.query_items_change_feed(start_time="Beginning")
+        assert sorted(item["pk"] for item in feed) == sorted(keys)
+        token = container.client_connection.last_response_headers["etag"]
+    server.stop()
+    server = start_server(tmp_path, ["--ranges", "4"])
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.get_database_client("db").get_container_client("c")
+        assert len(list(container.read_feed_ranges())) == 4
+        for key in keys:
+            container.create_item({"id": "b", "pk": key})
+        feed = container.query_items_change_feed(continuation=token)
+        assert sorted((item["id"], item["pk"]) for item in feed) == sorted(("b", key) for key in keys)
+
+
 def test_containers_of_a_file_are_made_once_and_brought_up_to_date(start_server: Any, tmp_path: Path) -> None:
     described = {"name": "records", "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2}}
     file = tmp_path / "containers.json"
