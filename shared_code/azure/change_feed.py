@@ -53,7 +53,8 @@ async def follow(
 
     A run makes at least one page of progress in each feed range.
 
-    handle   gets the current items among the changed ones, also deletions; those that a transaction has marked come
+    handle   gets the current items among the changed ones, also deletions, of which one is what is left where a
+             resource was at home before it moved; those that a transaction has marked come
              when it is decided. It may get a page again, and pages of different feed ranges at the same time. What it
              raises ends its range; the other ranges go on, then `follow` raises it.
     """
@@ -108,7 +109,7 @@ class _Feed:
                 items = [item async for item in page] if page is not None else []
             if page is None:
                 return Followed(count, asked)
-            wanted = [item for item in items if item.get("kind") == "current" and "tx" not in item]
+            wanted = [_told(item) for item in items if _is_wanted(item) and "tx" not in item]
             if wanted:
                 await self.handle(wanted)
                 count += len(wanted)
@@ -140,3 +141,12 @@ class _Feed:
         except (errors.Conflict, errors.VersionConflict):
             _log.warning("another runner follows %s too", item["id"])
             return None
+
+
+def _is_wanted(item: Item) -> bool:
+    return item.get("kind") == "current" or "movedTo" in item
+
+
+def _told(item: Item) -> Item:
+    """A link to a resource that was at home here before is the end of what was here."""
+    return item if item["kind"] == "current" else {**item, "kind": "current", "deleted": True}

@@ -90,7 +90,11 @@ async def read_many(
 
 def stored_bytes(item: Mapping[str, Any]) -> int:
     """About how long an item is on the wire, never less: its texts are escaped there."""
-    return len(json.dumps(item, separators=(",", ":"))) + 200
+    text = item.get("resource")
+    if not isinstance(text, str) or not text.isascii():
+        return len(json.dumps(item, separators=(",", ":"))) + 200
+    rest = {name: value for name, value in item.items() if name != "resource"}
+    return len(json.dumps(rest)) + len(text) + text.count('"') + text.count("\\") + 200
 
 
 def cut[T](pieces: Iterable[tuple[T, int, int]]) -> Iterator[list[T]]:

@@ -8,7 +8,7 @@ from shared_code.fhir.dates import span
 from shared_code.fhir.homes import home_of, other_patients
 from shared_code.fhir.json_door import dump, parse
 from shared_code.fhir.outcomes import ANSWERS, answer, outcome
-from shared_code.fhir.references import references
+from shared_code.fhir.references import is_reference, references
 from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
 from shared_code.fhir.search_values import SearchParameter, search_parameters, search_values
 from shared_code.fhir.validation import validate
@@ -26,6 +26,7 @@ __all__ = [
     "dump",
     "home_of",
     "is_homed_type",
+    "is_reference",
     "other_patients",
     "outcome",
     "parse",

@@ -39,7 +39,7 @@ def references(resource: Resource) -> Iterator[tuple[str, dict[str, Any]]]:
     while open_nodes:
         place, name, node = open_nodes.pop()
         if type(node) is dict:
-            if isinstance(node.get("reference"), str) and name != _NO_REFERENCE_IN and _is_reference(node):
+            if isinstance(node.get("reference"), str) and name != _NO_REFERENCE_IN and is_reference(node):
                 yield rendered(place) or "", node
             below = [((place, key), key, child) for key, child in node.items() if type(child) in _CONTAINERS]
         else:
@@ -48,5 +48,6 @@ def references(resource: Resource) -> Iterator[tuple[str, dict[str, Any]]]:
         open_nodes += below
 
 
-def _is_reference(node: dict[str, Any]) -> bool:
+def is_reference(node: dict[str, Any]) -> bool:
+    """Whether an object with a `reference` is a Reference: `Immunization.education` has one that is a plain uri."""
     return all(key in _REFERENCE_KEYS or key[0] == "_" for key in node)

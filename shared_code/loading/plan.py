@@ -8,7 +8,7 @@ from shared_code import errors
 from shared_code.errors import Issue
 from shared_code.fhir import is_homed_type
 from shared_code.loading.entries import Entry
-from shared_code.loading.references import Link, dangling, links_of, names_of, rewrite, rewrite_urls
+from shared_code.loading.references import Link, Pointers, dangling, names_of, pointers_of, rewrite, rewrite_urls
 from shared_code.records import Condition, read_condition, single
 
 Found = Mapping[Condition, list[str]]
@@ -23,7 +23,8 @@ class Plan:
 
     def __init__(self, entries: Iterable[Entry], base_url: str) -> None:
         self.entries = list(entries)
-        self.links = {entry.index: links_of(entry) for entry in self.entries}
+        self._pointers: dict[int, Pointers] = {entry.index: pointers_of(entry) for entry in self.entries}
+        self.links = {index: pointers.links for index, pointers in self._pointers.items()}
         self.failures: dict[int, errors.PortalError] = {}
         self.matched: dict[int, str] = {}
         self.ids: dict[int, str] = {}
@@ -122,8 +123,7 @@ class Plan:
                 faults.append(dangling(link))
             elif link.sent.startswith(f"{self._base_url}/"):
                 link.holder["reference"] = link.sent.removeprefix(f"{self._base_url}/")
-        if entry.resource is not None and self._targets:
-            rewrite_urls(entry.resource, self._targets)
+        rewrite_urls(self._pointers[entry.index], self._targets)
         if faults and entry.index not in self.failures:
             self.failures[entry.index] = errors.Malformed(issues=faults)
 

@@ -8,50 +8,77 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_code.errors import Issue
-from shared_code.fhir import Resource, references
+from shared_code.fhir import is_reference, references
 from shared_code.loading.entries import Entry
 
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)", re.DOTALL)
 _LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _RESTFUL_URL = re.compile(r"(https?://\S+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 # Elements of type uri, url or uuid that may point to an entry, where the value is exactly its fullUrl.
-_LINK_KEYS = frozenset({"url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid", "content"})
+_LINK_KEYS = frozenset({"url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid", "content", "reference"})
 _IN_TEXT = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)""")
 
 
 @dataclass(slots=True)
 class Link:
-    """One reference of an entry as it was sent; `holder["reference"]` is where it stands."""
+    """One reference of an entry as it was sent; `holder["reference"]` is where it stands.
+
+    condition   (type, query) of a conditional reference, "Practitioner?identifier=…"
+    literal     "Type/id" of a relative reference, without a version
+    """
 
     entry: Entry
-    path: str
     holder: dict[str, Any]
     sent: str
+    condition: tuple[str, str] | None = None
+    literal: str | None = None
 
     @property
-    def condition(self) -> tuple[str, str] | None:
-        """(type, query) of a conditional reference, "Practitioner?identifier=…"."""
-        match = _CONDITIONAL.fullmatch(self.sent)
-        return (match[1], match[2]) if match else None
-
-    @property
-    def literal(self) -> str | None:
-        """ "Type/id" of a relative reference, without a version."""
-        match = _LITERAL.fullmatch(self.sent)
-        return f"{match[1]}/{match[2]}" if match else None
+    def path(self) -> str:
+        """Where it stands in the bundle; looked for only when something is wrong with it."""
+        for path, holder in references(self.entry.resource or {}):
+            if holder is self.holder:
+                return f"{self.entry.path}.resource.{path.partition('.')[2]}.reference"
+        return f"{self.entry.path}.resource"
 
 
-def links_of(entry: Entry) -> list[Link]:
-    """The references of an entry's resource, but for those to its own contained resources."""
-    if entry.resource is None:
-        return []
-    prefix = f"{entry.path}.resource"
-    found = []
-    for path, holder in references(entry.resource):
-        sent = holder["reference"]
-        if not sent.startswith("#"):
-            found.append(Link(entry, f"{prefix}.{path.partition('.')[2]}.reference", holder, sent))
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """What in an entry may point to another: its references, and the holders and keys of urls and narratives."""
+
+    links: list[Link]
+    urls: list[tuple[dict[str, Any], str]]
+
+
+def pointers_of(entry: Entry) -> Pointers:
+    """What an entry's resource points with, found in one walk, but for references to its own contained resources."""
+    found = Pointers([], [])
+    nodes: list[Any] = [entry.resource] if entry.resource is not None else []
+    while nodes:
+        node = nodes.pop()
+        if type(node) is list:
+            nodes += [child for child in reversed(node) if type(child) is dict or type(child) is list]
+            continue
+        for key, child in reversed(node.items()):  # what is put last is taken first: the order of the text
+            kind = type(child)
+            if kind is dict or kind is list:
+                nodes.append(child)
+            elif kind is str:
+                if key == "reference" and is_reference(node):
+                    if not child.startswith("#"):
+                        found.links.append(_link(entry, node, child))
+                elif key in _LINK_KEYS or (key == "div" and _IN_TEXT.search(child)):
+                    found.urls.append((node, key))
     return found
+
+
+def _link(entry: Entry, holder: dict[str, Any], sent: str) -> Link:
+    if sent.startswith("urn:"):
+        return Link(entry, holder, sent)
+    if match := _CONDITIONAL.fullmatch(sent):
+        return Link(entry, holder, sent, condition=(match[1], match[2]))
+    match = _LITERAL.fullmatch(sent)
+    return Link(entry, holder, sent, literal=f"{match[1]}/{match[2]}" if match else None)
 
 
 def names_of(entry: Entry, base_url: str) -> Iterator[str]:
@@ -85,21 +112,14 @@ def dangling(link: Link) -> Issue:
     return Issue("not-found", f"the reference {link.sent[:120]!r} leads to nothing", link.path)
 
 
-def rewrite_urls(resource: Resource, targets: Mapping[str, str]) -> None:
+def rewrite_urls(pointers: Pointers, targets: Mapping[str, str]) -> None:
     """Point urls and links in narratives that are exactly an entry's fullUrl to its resource, in place.
 
     Source: https://hl7.org/fhir/R4/http.html#trules
     """
-    open_nodes: list[Any] = [resource]
-    while open_nodes:
-        node = open_nodes.pop()
-        if isinstance(node, list):
-            open_nodes += [child for child in node if type(child) is dict or type(child) is list]
-            continue
-        for key, child in node.items():
-            if type(child) is dict or type(child) is list:
-                open_nodes.append(child)
-            elif key in _LINK_KEYS and isinstance(child, str) and child in targets:
-                node[key] = targets[child]
-            elif key == "div" and isinstance(child, str) and ("href" in child or "src" in child):
-                node[key] = _IN_TEXT.sub(lambda match: match[1] + targets.get(match[2], match[2]), child)
+    for holder, key in pointers.urls:
+        value = holder[key]
+        if key == "div":
+            holder[key] = _IN_TEXT.sub(lambda match: match[1] + targets.get(match[2], match[2]), value)
+        elif value in targets:
+            holder[key] = targets[value]

@@ -91,13 +91,13 @@ class Claims:
 
     async def note(self, key: str, resource_id: str, tx: str | None) -> None:
         """Write down that a resource is about to have this identifier, beside what is there."""
+        item: Item | None = None  # as nearly always: nothing has this identifier yet
         while True:
-            item = await read_or_none(self._keys, key, slot_of(key))
             try:
                 await self.reserve(key, item, item["refs"] if item else [], resource_id, tx)
                 return
             except (errors.Conflict, errors.VersionConflict):
-                continue  # somebody noted another resource at the same moment: beside that one, then
+                item = await read_or_none(self._keys, key, slot_of(key))  # beside what is there, then
 
     async def reserve(
         self, key: str, item: Item | None, kept: Sequence[Mapping[str, Any]], resource_id: str, tx: str | None

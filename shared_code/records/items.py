@@ -10,8 +10,9 @@ kind      current   what reads and searches answer from; a deleted resource's ha
           marker    that a load with a name was made, in the same transaction as what it loaded
 person    "Patient/<id>", or null where nobody's
 tx, next  on an item that a transaction is about to change: its id, and the fields of the version it will have
-links     on a current item: the further patients that have a link to it
-movedTo   on the tombstone that a change of home leaves: the pk where the resource went on; movedFrom the reverse
+links     the further patients of a version: those of the current one have a link to it
+movedFrom the pks where the resource was at home before, and has past versions
+movedTo   on what a change of home leaves where it was: the pk where the resource went on
 resource  the JSON text as accepted, with `id` and `meta` set by the store
 
 Source: docs/records.md
@@ -134,6 +135,8 @@ def tombstone(base: Item, now: datetime, moved_to: str | None = None) -> Item:
         "deleted": True,
         "method": "DELETE",
     }
+    if "movedFrom" in base:
+        item["movedFrom"] = base["movedFrom"]
     return item | ({"movedTo": moved_to} if moved_to else {})
 
 
@@ -141,6 +144,8 @@ def link_item(home: Item, pk: str, person: str) -> Item:
     """What stands in the partition of a further patient of the resource of `home`, with the same search values."""
     fields = ("id", "type", "version", "lastUpdated", "deleted")
     link = {name: home[name] for name in fields} | {"pk": pk, "kind": "link", "person": person, "home": home["pk"]}
+    if pk in home.get("movedFrom", ()):
+        link["movedTo"] = home["pk"]
     return link | ({} if home["deleted"] else {"s": home["s"]})
 
 
@@ -157,7 +162,7 @@ def marker_item(marker: str) -> Item:
 
 def past_item(base: Item) -> Item:
     """`base` as the past version that it becomes."""
-    kept = {name: base[name] for name in VERSION_FIELDS if name in base and name not in ("s", "links")}
+    kept = {name: base[name] for name in VERSION_FIELDS if name in base and name != "s"}
     return {"id": past_item_id(base["id"], base["version"]), "pk": base["pk"], "kind": "past", "of": base["id"], **kept}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import lru_cache
 
 _PK = "[a-z2-7]{20}"
 _SERVER_ID = re.compile(rf"({_PK})-[0-9a-hjkmnp-tv-z]{{26}}")
@@ -12,6 +13,7 @@ _FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
+@lru_cache(4096)
 def partition_key(anchor: str) -> str:
     """The `pk` of what is at home with `anchor`: "Patient/<id>" for a person's partition, "<Type>/<id>" for the rest.
 

@@ -229,7 +229,8 @@ class Searches:
             if item["kind"] != "link":
                 return stored(item)
             home = await self._transactions.visible(item["home"], item["id"])
-            return stored(home) if home and not home["deleted"] else None
+            named = home is not None and not home["deleted"] and item["person"] in home.get("links", ())
+            return stored(home) if home and named else None
 
         found = await in_parallel([partial(one, item) for item in items])
         return [version for version in found if version]

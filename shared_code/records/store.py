@@ -23,7 +23,6 @@ from shared_code.records.locating import (
     item_id,
     ordered_id,
     partition_key,
-    past_item_id,
     random_partition_key,
     server_id,
 )
@@ -40,12 +39,20 @@ from shared_code.records.search import (
 )
 from shared_code.records.transactions import Contended, Transactions
 from shared_code.records.versions import Write
-from shared_code.records.writer import MAX_MOVES, ConditionalCreate, Writer, place_of, require_allowed
+from shared_code.records.writer import (
+    MAX_MOVES,
+    ConditionalCreate,
+    Writer,
+    home_elsewhere,
+    place_of,
+    require_allowed,
+)
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 _CONDITION_ATTEMPTS = 4
+MAX_VERSION = 10**9
 
 
 class RecordStore:
@@ -81,21 +88,14 @@ class RecordStore:
         """One version. Raises NotFound where there is none, and Gone where that version is the deletion."""
         require_type(resource_type)
         require_scope(caller, "read", resource_type)
-        item: Item | None = await self._find(caller, resource_type, resource_id)
+        item = await self._find(caller, resource_type, resource_id)
         wanted = int(version) if version.isdecimal() and len(version) < 10 else 0
-        for _ in range(MAX_MOVES):
-            if item is None or item["version"] <= wanted:
-                break
-            past = await self._past(item, wanted)
-            if past or caller.kind != "system":
-                item = past
-                break
-            item = await self._former_home(item)
-        if item is None or item["version"] != wanted:
+        versions = await self._versions(caller, item, wanted + 1, 1) if wanted <= item["version"] else []
+        if not versions or versions[0]["version"] != wanted:
             raise errors.NotFound(f"{resource_type}/{resource_id} has no version {version[:20]}")
-        if item["deleted"]:
+        if versions[0]["deleted"]:
             raise errors.Gone(f"version {version} of {resource_type}/{resource_id} is its deletion")
-        return stored(item)
+        return stored(versions[0])
 
     async def history(
         self,
@@ -105,22 +105,12 @@ class RecordStore:
         count: int = DEFAULT_COUNT,
         cursor: str | None = None,
     ) -> Page:
-        """The versions, newest first; a person sees those of their own time with it, a system all."""
+        """The versions, newest first; a person sees those that are, or were, of their record, a system all."""
         require_type(resource_type)
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
-        versions = await self.transactions.versions(item["pk"], item["id"])
-        below = version_of_cursor(cursor) if cursor else versions[0]["version"] + 1
-        found = [one for one in versions if one["version"] < below]
-        while True:
-            lowest = min([below, *(one["version"] for one in found)])
-            found += await self._past_versions(item, lowest, count + 1 - len(found))
-            former = await self._former_home(item) if caller.kind == "system" else None
-            if former is None or len(found) > count:
-                break
-            item = former
-            found.append(former)
-        found.sort(key=lambda one: -one["version"])
+        below = version_of_cursor(cursor) if cursor else MAX_VERSION
+        found = await self._versions(caller, item, below, count + 1)
         more = make_cursor("", "", str(found[count - 1]["version"])) if len(found) > count else None
         return Page([stored(one, one["version"] == 1) for one in found[:count]], None, more)
 
@@ -283,50 +273,57 @@ class RecordStore:
         missing = errors.NotFound(f"there is no {resource_type}/{resource_id[:70]}")
         if not is_fhir_id(resource_id):
             raise missing
+        of = item_id(resource_type, resource_id)
         pks = await self._writer.partitions(caller, [(resource_type, resource_id)])
         pk = pks.get((resource_type, resource_id))
-        item = await self.transactions.visible(pk, item_id(resource_type, resource_id)) if pk else None
-        if item is not None and item["kind"] == "link":
-            if item["deleted"]:
-                raise missing
-            return await self.transactions.visible(item["home"], item["id"]) or _raise(missing)
+        item = await self.transactions.visible(pk, of) if pk else None
+        linked = item is not None and item["kind"] == "link" and not item["deleted"]
         for _ in range(MAX_MOVES):
-            if item is None or "movedTo" not in item or caller.kind != "system":
+            pk = home_elsewhere(item, moves=linked or caller.kind == "system") if item else None
+            if pk is None:
                 break
-            item = await self.transactions.visible(item["movedTo"], item["id"])
-        if item is None or not may_see(caller, resource_type, item["person"]):
+            item = await self.transactions.visible(pk, of)
+        if item is None or not sees(caller, item):
             raise missing
         return item
 
-    async def _past(self, item: Item, version: int) -> Item | None:
-        past = await self.transactions.visible(item["pk"], past_item_id(item["id"], version))
-        if past is None:
-            versions = await self.transactions.versions(item["pk"], item["id"])
-            past = next((one for one in versions if one["version"] == version), None)
-        return past
+    async def _versions(self, caller: Caller, item: Item, below: int, count: int) -> list[Item]:
+        """The newest versions below one that the caller may see, from wherever the resource is or was at home."""
+        homes = [item["pk"], *item.get("movedFrom", [])]
+        found: dict[int, Item] = {}
+        for rows in await in_parallel([partial(self._versions_in, caller, pk, item, below, count) for pk in homes]):
+            found |= {row["version"]: row for row in rows}
+        return [found[version] for version in sorted(found, reverse=True)][:count]
 
-    async def _former_home(self, item: Item) -> Item | None:
-        """The tombstone that the resource left where it was at home before."""
-        if "movedFrom" not in item:
-            return None
-        former = await self.transactions.visible(item["movedFrom"], str(item.get("of", item["id"])))
-        return former if former and former["version"] <= item["version"] else None
-
-    async def _past_versions(self, item: Item, below: int, count: int) -> list[Item]:
-        if count <= 0:
-            return []
-        sql = (
-            "SELECT * FROM c WHERE c.kind = 'past' AND c.of = @of AND c.version < @below"
-            " ORDER BY c.version DESC OFFSET 0 LIMIT @count"
-        )
+    async def _versions_in(self, caller: Caller, pk: str, item: Item, below: int, count: int) -> list[Item]:
+        """Those in one partition. The current ones are read first: what is none any more then is a past one."""
+        rows = [row for row in await self.transactions.versions(pk, item["id"]) if row["kind"] == "current"]
+        mine = "NOT IS_DEFINED(c.movedTo)" if caller.kind == "system" else "true"
         parameters: list[dict[str, Any]] = [
             {"name": "@of", "value": item["id"]},
             {"name": "@below", "value": below},
             {"name": "@count", "value": count},
         ]
+        if caller.kind != "system" and item["person"]:
+            mine = "(c.person = @person OR ARRAY_CONTAINS(c.links, @person))"
+            parameters.append({"name": "@person", "value": caller.person})
+        sql = (
+            f"SELECT * FROM c WHERE c.kind = 'past' AND c.of = @of AND c.version < @below AND {mine}"
+            " ORDER BY c.version DESC OFFSET 0 LIMIT @count"
+        )
         with cosmos_errors(item["id"]):
-            rows = self._records.query_items(sql, parameters=parameters, partition_key=item["pk"])
-            return [row async for row in rows]
+            rows += [row async for row in self._records.query_items(sql, parameters=parameters, partition_key=pk)]
+        return [row for row in rows if row["version"] < below and sees(caller, row)]
+
+
+def sees(caller: Caller, item: Item) -> bool:
+    """Whether a version is one of the caller's: of their record, or naming them as a further patient.
+
+    To a system, what a move leaves is no version: the resource went on.
+    """
+    if caller.kind == "system":
+        return "movedTo" not in item
+    return may_see(caller, item["type"], item["person"]) or caller.person in item.get("links", ())
 
 
 def update_write(resource: Resource, resource_id: str, if_match: str | None = None) -> Write:

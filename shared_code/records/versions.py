@@ -67,7 +67,7 @@ def decide(
 
     current    the item of the resource where it is at home now, a tombstone among them; None if it never was
     elsewhere  items of the same id in other partitions, by pk: links, and tombstones of former homes
-    raises     VersionConflict, Conflict (a create of what exists), TooLarge
+    raises     VersionConflict, Conflict (a create of what exists), Gone (it went to somebody else), TooLarge
     """
     require_version(current, write.if_match)
     if write.resource is None or write.place is None:
@@ -75,6 +75,8 @@ def decide(
     exists = current is not None and not current["deleted"]
     if current is not None and exists and write.interaction == "create":
         raise errors.Conflict(f"{write.type}/{write.id} exists already")
+    if current is not None and "movedTo" in current:  # what a person still has of it
+        raise errors.Gone(f"{write.type}/{write.id} was deleted, and its id cannot be used again")
     moves = current is not None and current["pk"] != write.place.pk
     if current is not None and exists and not moves and same_content(current, write.resource):
         return [], stored(current)
@@ -87,16 +89,18 @@ def decide(
         item["links"] = list(links.values())
     changes = []
     if current is not None and moves:
-        changes.append(Change(tombstone(current, now, moved_to=write.place.pk), current))
-        item["movedFrom"] = current["pk"]
+        former = [*current.get("movedFrom", []), current["pk"]]
+        item["movedFrom"] = [pk for pk in dict.fromkeys(former) if pk != write.place.pk]
         changes.append(Change(item, elsewhere.get(write.place.pk)))
+        if current["pk"] not in links:
+            changes.append(Change(tombstone(current, now, moved_to=write.place.pk), current))
     else:
         if current is not None and "movedFrom" in current:
             item["movedFrom"] = current["movedFrom"]
         changes.append(Change(item, current))
     for pk, person in links.items():
-        if not (moves and current is not None and pk == current["pk"]):
-            changes.append(Change(link_item(item, pk, person), elsewhere.get(pk)))
+        there = current if current is not None and pk == current["pk"] else elsewhere.get(pk)
+        changes.append(Change(link_item(item, pk, person), there))
     changes += _ended_links(current, set(links) | {write.place.pk}, elsewhere, item)
     return changes, stored(item, created=not exists)
 

@@ -104,18 +104,13 @@ class Writer:
         current: dict[str, Item] = {}
         for write in existing:
             item = found.get((write.item_id, pks.get((write.type, write.id), "")))
-            for _ in range(MAX_MOVES):
-                if item is None or "movedTo" not in item or caller.kind != "system":
-                    break
-                item = (await self._transactions.unmarked([(write.item_id, item["movedTo"])])).get(
-                    (write.item_id, item["movedTo"])
-                )
             if item is None and write.place:
                 item = found.get((write.item_id, write.place.pk))
-            if item is not None and item["kind"] == "link":
-                item = (await self._transactions.unmarked([(write.item_id, item["home"])])).get(
-                    (write.item_id, item["home"])
-                )
+            for _ in range(MAX_MOVES):
+                pk = home_elsewhere(item, moves=caller.kind == "system") if item else None
+                if pk is None:
+                    break
+                item = (await self._transactions.unmarked([(write.item_id, pk)])).get((write.item_id, pk))
             if item is not None:
                 if not may_see(caller, write.type, item["person"]):
                     raise errors.NotFound(f"there is no {write.type}/{write.id}")
@@ -203,6 +198,11 @@ def require_allowed(caller: Caller, writes: Sequence[Write], creates: Sequence[C
     if caller.kind != "system" and any(create.condition.pk not in own for create in creates):
         # Whether a create under it takes place would tell what is in the other's record.
         raise errors.Forbidden("a condition may not speak of another person's record")
+
+
+def home_elsewhere(item: Item, *, moves: bool) -> str | None:
+    """The partition where to go on looking for a resource: a link says it, and with `moves` what a move has left."""
+    return item["home"] if item["kind"] == "link" else item.get("movedTo") if moves else None
 
 
 def _require_own_partition(write: Write) -> None:
