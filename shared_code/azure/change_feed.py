@@ -144,7 +144,7 @@ class _Feed:
 
 
 def _is_wanted(item: Item) -> bool:
-    return item.get("kind") == "current" or "movedTo" in item
+    return item.get("kind") == "current" or (item.get("kind") == "link" and "movedTo" in item)
 
 
 def _told(item: Item) -> Item:

@@ -144,6 +144,17 @@ async def test_an_observation_that_moves_to_another_person_moves_in_the_statisti
     assert await portal.days("ben") == {"2024-05-01": ("kg", 1, "72", "72", "72.00")}
 
 
+async def test_an_observation_whose_persons_change_places_counts_for_its_subject_alone(portal: Portal) -> None:
+    made = await portal.store.create(CLINIC, weight(72, performer=[{"reference": "Patient/bert"}]))
+    await portal.counted()
+    assert await portal.days() == {"2024-05-01": ("kg", 1, "72", "72", "72.00")}
+    swapped = weight(72, id=made.id, performer=[{"reference": "Patient/anna"}])
+    await portal.store.update(CLINIC, swapped | {"subject": {"reference": "Patient/bert"}})
+    await portal.counted()
+    assert await portal.days() == {}
+    assert (await portal.store.read(person("anna"), "Observation", made.id)).version == 2
+
+
 async def test_what_belongs_to_nobody_is_counted_nowhere(portal: Portal) -> None:
     await portal.store.create(CLINIC, weight(72) | {"subject": {"reference": "Device/scale"}})
     await portal.counted()

@@ -1,0 +1,125 @@
+"""Resources that change their home, and those of two persons: who sees which of their versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared_code import errors
+from shared_code.fhir import parse
+from shared_code.records import RecordStore, read_query
+from tests.builders import appointment, observation, person, system
+
+
+async def versions(store: RecordStore, who: str | None, resource_type: str, resource_id: str, count: int) -> list[str]:
+    """The history, page by page, as version and subject (or deletion), newest first."""
+    caller = person(who) if who else system()
+    found: list[str] = []
+    cursor: str | None = None
+    for _ in range(20):
+        page = await store.history(caller, resource_type, resource_id, count, cursor)
+        for version in page.resources:
+            text = parse(version.text)["subject"]["reference"].removeprefix("Patient/") if version.text else "deleted"
+            found.append(f"{version.version} {text}")
+        cursor = page.next
+        if cursor is None:
+            return found
+    raise AssertionError(f"the history does not end: {found}")
+
+
+async def wander(store: RecordStore, *homes: str) -> str:
+    """An Observation that was at home with these persons, one after the other; changed once more at the end."""
+    made = await store.create(system(), observation(homes[0]))
+    for home in homes[1:]:
+        await store.update(system(), observation(home, id=made.id))
+    await store.update(system(), observation(homes[-1], id=made.id, status="amended"))
+    return made.id
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+@pytest.mark.parametrize(
+    "homes",
+    [
+        ("anna", "bert"),
+        ("anna", "bert", "anna"),
+        ("anna", "bert", "cleo"),
+        ("anna", "bert", "cleo", "bert"),
+        ("anna", "bert", "anna", "bert", "cleo"),
+    ],
+    ids="-".join,
+)
+async def test_a_system_sees_every_version_of_what_moved_once(
+    store: RecordStore, homes: tuple[str, ...], count: int
+) -> None:
+    own = await wander(store, *homes)
+    expected = [f"{number} {home}" for number, home in enumerate([*homes, homes[-1]], 1)][::-1]
+    assert await versions(store, None, "Observation", own, count) == expected
+    for line in expected:
+        number, home = line.split()
+        version = await store.vread(system(), "Observation", own, number)
+        assert parse(version.text or "")["subject"]["reference"] == f"Patient/{home}"
+
+
+async def test_a_system_sees_the_former_versions_of_what_moved_and_was_deleted(store: RecordStore) -> None:
+    own = await wander(store, "anna", "bert")
+    await store.delete(system(), "Observation", own)
+    assert await versions(store, None, "Observation", own, 2) == ["4 deleted", "3 bert", "2 bert", "1 anna"]
+    await store.update(system(), observation("bert", id=own))
+    assert await versions(store, None, "Observation", own, 2) == ["5 bert", "4 deleted", "3 bert", "2 bert", "1 anna"]
+    with pytest.raises(errors.Gone):
+        await store.vread(system(), "Observation", own, "4")
+
+
+async def test_a_person_sees_the_versions_of_their_own_time(store: RecordStore) -> None:
+    own = await wander(store, "anna", "bert", "anna")
+    assert await versions(store, "anna", "Observation", own, 1) == ["4 anna", "3 anna", "2 deleted", "1 anna"]
+    assert await versions(store, "bert", "Observation", own, 1) == ["3 deleted", "2 bert"]
+    for who, hidden in (("anna", "5"), ("bert", "1"), ("bert", "4")):
+        with pytest.raises(errors.NotFound):
+            await store.vread(person(who), "Observation", own, hidden)
+    with pytest.raises(errors.Gone):
+        await store.vread(person("bert"), "Observation", own, "3")
+
+
+async def test_a_person_cannot_bring_back_what_went_to_somebody_else(store: RecordStore) -> None:
+    own = await wander(store, "anna", "bert")
+    with pytest.raises(errors.Gone):
+        await store.update(person("anna"), observation("anna", id=own))
+    assert (await store.read(system(), "Observation", own)).version == 3
+    assert (await store.delete(person("anna"), "Observation", own)) is not None
+    assert (await store.read(person("bert"), "Observation", own)).version == 3
+
+
+async def test_a_further_patient_sees_only_versions_that_name_them(store: RecordStore) -> None:
+    made = await store.create(system(), appointment("anna", description="Anna's alone"))
+    await store.update(system(), appointment("anna", "bert", id=made.id))
+    await store.update(system(), appointment("anna", "bert", id=made.id, status="arrived"))
+    history = await store.history(person("bert"), "Appointment", made.id)
+    assert [version.version for version in history.resources] == [3, 2]
+    assert (await store.vread(person("bert"), "Appointment", made.id, "2")).version == 2
+    with pytest.raises(errors.NotFound):
+        await store.vread(person("bert"), "Appointment", made.id, "1")
+    anna = await store.history(person("anna"), "Appointment", made.id)
+    assert [version.version for version in anna.resources] == [3, 2, 1]
+
+
+async def test_the_persons_of_an_appointment_may_change_places(store: RecordStore) -> None:
+    made = await store.create(system(), appointment("anna", "bert"))
+    await store.update(system(), appointment("bert", "anna", id=made.id))
+    await store.update(system(), appointment("bert", "anna", id=made.id, status="arrived"))
+    for caller in (person("anna"), person("bert"), system()):
+        assert (await store.read(caller, "Appointment", made.id)).version == 3
+        history = await store.history(caller, "Appointment", made.id)
+        assert [version.version for version in history.resources] == [3, 2, 1]
+        page = await store.search(caller, read_query("Appointment", []))
+        assert [version.id for version in page.resources] == [made.id]
+    await store.update(system(), appointment("anna", "bert", id=made.id))
+    await store.update(system(), appointment("cleo", "anna", id=made.id))
+    for caller in (person("anna"), person("cleo"), system()):
+        assert (await store.read(caller, "Appointment", made.id)).version == 5
+    with pytest.raises(errors.NotFound):
+        await store.read(person("bert"), "Appointment", made.id)
+    await store.delete(system(), "Appointment", made.id)
+    with pytest.raises(errors.NotFound):
+        await store.read(person("anna"), "Appointment", made.id)
+    with pytest.raises(errors.Gone):
+        await store.read(person("cleo"), "Appointment", made.id)
