@@ -13,7 +13,7 @@ import msgspec
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel
-from shared_code.fhir import SHARED_TYPES, criterion, search_parameters
+from shared_code.fhir import SHARED_TYPES, criterion, is_homed_type, search_parameters
 from shared_code.identity import Caller
 from shared_code.records.conditions import person_of
 from shared_code.records.items import Stored, stored
@@ -250,7 +250,7 @@ def scope_of(caller: Caller, search: Filter) -> Scope | None:
         shared = search.type in SHARED_TYPES or caller.person is None
         return None if shared else Scope(partition_key(str(caller.person)))
     person = next((person for person in map(person_of, search.criteria) if person), None)
-    return Scope(partition_key(person)) if person and search.type not in SHARED_TYPES else Scope()
+    return Scope(partition_key(person)) if person and is_homed_type(search.type) else Scope()
 
 
 def make_cursor(lo: str, hi: str, after: str) -> str:

@@ -95,18 +95,21 @@ class Transactions:
         ordered = sorted(changes, key=lambda change: (change.item["pk"], change.item["id"]))
         partitions = [(pk, list(group)) for pk, group in groupby(ordered, key=lambda change: change.item["pk"])]
 
-        async def stage_partition(pk: str, group: list[Change]) -> None:
-            for operations in batches(group, lambda change: stage_steps(change, tx)):
-                etags = await self._write(pk, operations)
-                staged.setdefault(pk, []).extend(
-                    operation[1][-1] | {"_etag": etag} for operation, etag in zip(operations, etags, strict=True)
-                )
+        async def stage(pk: str, operations: list[Operation]) -> None:
+            etags = await self._write(pk, operations)
+            staged.setdefault(pk, []).extend(
+                operation[1][-1] | {"_etag": etag} for operation, etag in zip(operations, etags, strict=True)
+            )
 
-        contended = [(pk, group) for pk, group in partitions if any(change.base for change in group)]
-        for pk, group in contended:  # in key order, one after the other: two transactions never wait for each other
-            await stage_partition(pk, group)
-        fresh = [(pk, group) for pk, group in partitions if not any(change.base for change in group)]
-        await in_parallel([partial(stage_partition, pk, group) for pk, group in fresh])
+        fresh: list[Callable[[], Awaitable[None]]] = []
+        for pk, group in partitions:
+            work = [partial(stage, pk, operations) for operations in batches(group, lambda one: stage_steps(one, tx))]
+            if any(change.base for change in group):
+                for one in work:  # in key order, one after the other: two transactions never wait for each other
+                    await one()
+            else:
+                fresh += work
+        await in_parallel(fresh)  # nobody else knows these items yet
 
     async def _write(self, pk: str, operations: list[Operation]) -> list[str]:
         """Write a batch; gives the new ETags, in order."""

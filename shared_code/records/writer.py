@@ -185,9 +185,16 @@ def _decide_all(
         made, result = decide(write, current.get(write.item_id), elsewhere.get(write.item_id, {}), now)
         if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
             require_write(caller, "create", write.type, write.place.person)
+        if caller.kind != "system" and any(map(_is_new_link, made)):
+            raise errors.Forbidden(f"{write.type}/{write.id} names another patient, whose record only a system may enter")
         changes += made
         results.append(result)
     return changes, results
+
+
+def _is_new_link(change: Change) -> bool:
+    was = change.base is not None and change.base["kind"] == "link" and not change.base["deleted"]
+    return change.item["kind"] == "link" and not change.item["deleted"] and not was
 
 
 def require_allowed(caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()) -> None:
