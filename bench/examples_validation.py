@@ -1,13 +1,9 @@
-"""All official R4 examples through the JSON door and validation: counts, refusals with reasons, time per resource.
-
-`python -m bench.examples_validation`; ends with exit code 1 when an example is refused that is not known to be wrong,
-or when one does not come out of the door as it went in.
-"""
+"""All official R4 examples through the JSON door and validation: refusals with reasons, time per resource."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bench.measuring.report import Findings
 from local.definitions.sources import EXAMPLES, fetched
 from shared_code.errors import Invalid
 from shared_code.fhir import dump, home_of, parse, references, search_values, validate
@@ -27,35 +24,29 @@ _WITH_NUMBERS_AS_TEXT = msgspec.json.Decoder(float_hook=str)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Run, print a table and the same as one line of JSON."""
+    """Run, print and write; 1 where an example is refused or accepted against what is known, or comes back changed."""
+    argparse.ArgumentParser(prog="dev.py bench examples_validation", description=__doc__).parse_args(arguments)
     texts = {path.name: path.read_bytes() for path in sorted(fetched(EXAMPLES).glob("*.json"))}
     texts = {name: text for name, text in texts.items() if name not in ("package.json", ".index.json")}
-    known: dict[str, dict[str, str]] = json.loads(KNOWN.read_text())
+    known: dict[str, dict[str, str]] = json.loads(KNOWN.read_text(encoding="utf-8"))
     resources = {name: parse(text) for name, text in texts.items()}
     changed = [name for name, text in texts.items() if not _comes_back(text, resources[name])]
     refused = {name: fault for name, resource in resources.items() if (fault := _fault(resource))}
-    surprises = sorted(refused.keys() ^ known.keys())
-
-    print(f"{len(texts)} examples, {len(texts) - len(refused)} valid, {len(refused)} refused, {len(changed)} changed")
     for name, fault in refused.items():
-        print(f"  {name}: {fault}\n    {known.get(name, {}).get('reason', 'NOT KNOWN to be wrong')}")
-    for name in surprises:
-        print(f"  not as expected: {name}")
+        print(f"{name}: {fault}\n    {known.get(name, {}).get('reason', 'NOT KNOWN to be wrong')}")
+
     small = [name for name in texts if len(texts[name]) < 20_000 and name not in refused]
     times = _times([texts[name] for name in small], [resources[name] for name in small])
     size = sum(len(texts[name]) for name in small) / len(small)
-    print(f"per resource of the {len(small)} below 20 kB ({size:,.0f} bytes each)")
+    title = f"Per resource of the {len(small):,} below 20 kB, {size:,.0f} bytes each"
+    findings = Findings("examples_validation", title, ("step", "µs", "over bare decoding"))
     for step, seconds in times.items():
-        print(f"  {step:<16}{seconds * 1e6:8.1f} µs {seconds / times['bare decoding']:6.2f} x")
-    result = {
-        "examples": len(texts),
-        "refused": list(refused),
-        "changed": changed,
-        "unexpected": surprises,
-        "seconds": times,
-    }
-    print(json.dumps(result))
-    return 1 if surprises or changed else 0
+        over = seconds / times["bare decoding"]
+        findings.rows.append({"step": step, "µs": seconds * 1e6, "over bare decoding": over})
+    findings.facts |= {"examples": len(texts), "valid": len(texts) - len(refused), "refused": refused}
+    findings.missed += [f"{name} comes back changed" for name in changed]
+    findings.missed += [f"{name} is not as expected" for name in sorted(refused.keys() ^ known.keys())]
+    return findings.publish()
 
 
 def _comes_back(text: bytes, resource: Any) -> bool:
@@ -90,7 +81,3 @@ def _once(step: Callable[[Any], object], values: Sequence[Any]) -> float:
     for value in values:
         step(value)
     return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    sys.exit(main())
