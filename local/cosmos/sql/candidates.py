@@ -18,25 +18,31 @@ _ID = ("id",)
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A comparison of the column `epk` or `id` with a value."""
+
+    column: str
+    operator: str
+    value: str
+
+
 @dataclass(slots=True)
 class Candidates:
-    """A condition in SQL over the columns of `items`, with its parameters.
+    """What SQLite can test by the columns of `items`.
 
+    bounds comparisons of key and id
+    ids    JSON of the ids of which it must be one
     epk    the one partition key that all candidates have, if the query or its scope pins one
     pairs  JSON of `[[epk, id], …]` where the query lists its items one by one
     listed the condition that those pairs say completely, so that nobody need test it
     """
 
-    conditions: list[str] = field(default_factory=list)
-    parameters: list[Any] = field(default_factory=list)
+    bounds: list[Bound] = field(default_factory=list)
+    ids: str | None = None
     epk: str | None = None
     pairs: str | None = None
     listed: Expression | None = None
-
-    def require(self, condition: str, *parameters: Any) -> None:
-        """One more condition that must hold."""
-        self.conditions.append(condition)
-        self.parameters.extend(parameters)
 
 
 def candidates(query: Query, constant: Constant, scope: Scope, definition: KeyDefinition) -> Candidates:
@@ -48,15 +54,15 @@ def candidates(query: Query, constant: Constant, scope: Scope, definition: KeyDe
     components = [facts.get(path, UNDEFINED) for path in definition.paths]
     if scope.key is not None:
         found.epk = scope.key.epk
-        found.require("items.epk = ?", found.epk)
+        found.bounds.append(Bound("epk", "=", found.epk))
     else:
         if all(_is_component(component) for component in components):
             found.epk = definition.key(components).epk
-            found.require("items.epk = ?", found.epk)
+            found.bounds.append(Bound("epk", "=", found.epk))
         if scope.interval.minimum > LOWEST:
-            found.require("items.epk >= ?", scope.interval.minimum)
+            found.bounds.append(Bound("epk", ">=", scope.interval.minimum))
         if scope.interval.maximum < HIGHEST:
-            found.require("items.epk < ?", scope.interval.maximum)
+            found.bounds.append(Bound("epk", "<", scope.interval.maximum))
     for term in terms:
         _by_id(found, term, root, constant)
         pairs = None if found.pairs else _listed(term, root, constant, definition)
@@ -119,19 +125,19 @@ def _by_id(found: Candidates, term: Expression, root: str | None, constant: Cons
             ):
                 value = constant(other)
                 if path_of(side, root) == _ID and type(value) is str:
-                    found.require(f"items.id {operator} ?", value)
+                    found.bounds.append(Bound("id", operator, value))
         case Between(negated=False):
             low, high = constant(term.low), constant(term.high)
             if path_of(term.operand, root) == _ID and type(low) is str and type(high) is str:
-                found.require("items.id BETWEEN ? AND ?", low, high)
+                found.bounds += [Bound("id", ">=", low), Bound("id", "<=", high)]
         case In(negated=False):
             values = [constant(choice) for choice in term.choices]
             if path_of(term.operand, root) == _ID and all(type(value) is str for value in values):
-                found.require("items.id IN (SELECT value FROM json_each(?))", msgspec.json.encode(values).decode())
+                found.ids = msgspec.json.encode(values).decode()
         case Call(name="STARTSWITH") if len(term.arguments) == 2:
             prefix = constant(term.arguments[1])
             if path_of(term.arguments[0], root) == _ID and type(prefix) is str and prefix:
-                found.require("items.id >= ?", prefix)
+                found.bounds.append(Bound("id", ">=", prefix))
 
 
 def _listed(term: Expression, root: str | None, constant: Constant, definition: KeyDefinition) -> str | None:

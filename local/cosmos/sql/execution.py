@@ -123,6 +123,8 @@ class Execution:
         deadline = time.monotonic() + limits.seconds
         for item in self._scan.items(connection, resume, limits.patience_seconds):
             before = self._scan.is_before(item, start)
+            if before and seen is None:
+                continue
             for row, value in self._rows(item, page):
                 if seen is not None:
                     text = canonical(value)
@@ -265,10 +267,11 @@ class Execution:
         return [one for one, is_served in zip(evaluators, served, strict=True) if is_served]
 
     def _scan_of(self, found: Candidates) -> Scan:
-        """Without ORDER BY any steady order will do, and ORDER BY the id alone is the order of an index."""
+        """Without ORDER BY the order of the better index will do, and ORDER BY the id alone is the order of one."""
         query = self._query
         if not query.order_by:
-            return Scan(self._container, found, Order.KEY)
+            by_id = found.epk is not None or found.ids is not None or any(one.column == "id" for one in found.bounds)
+            return Scan(self._container, found, Order.ID if by_id else Order.KEY)
         if len(query.order_by) == 1 and path_of(query.order_by[0].expression, root_alias(query)) == ("id",):
             return Scan(self._container, found, Order.ID, backwards=not query.order_by[0].ascending)
         return Scan(self._container, found, Order.ANY)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from local.cosmos.sql.candidates import Candidates
+from local.cosmos.sql.candidates import Bound, Candidates
 from local.cosmos.sql.position import Position
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.items import now
@@ -55,7 +55,7 @@ class Scan:
     ) -> Iterator[Candidate]:
         """From the item at `after` on, that one included; raises TooLong when `patience_seconds` are over."""
         give_up_at = None if patience_seconds is None else time.monotonic() + patience_seconds
-        cursor = connection.execute(*self._statement(after))
+        cursor = connection.execute(*self.statement(after))
         try:
             for row in cursor:
                 yield Candidate(*row)
@@ -74,17 +74,27 @@ class Scan:
             here, there = (item.epk, item.id), (start.epk, start.id)
         return here > there if self.backwards else here < there
 
-    def _statement(self, after: Position | None) -> tuple[str, list[Any]]:
+    def statement(self, after: Position | None) -> tuple[str, list[Any]]:
+        """The query for SQLite, from the item at `after` on, with its parameters."""
         found = self.candidates
-        conditions = [*found.conditions, "(items.expires IS NULL OR items.expires > ?)"]
-        parameters = [*found.parameters, now()]
+        conditions = ["(items.expires IS NULL OR items.expires > ?)"]
+        values: list[Any] = [now()]
         columns = _COLUMNS.get(self.order, ())
-        if after is not None and after.number >= 0 and columns:
+        resumes = after is not None and after.number >= 0 and bool(columns)
+        for bound in found.bounds:
+            # The position says more than these do, and SQLite would begin at the first bound that it finds.
+            if not (resumes and self._is_implied(bound)):
+                conditions.append(f"items.{bound.column} {bound.operator} ?")
+                values.append(bound.value)
+        if found.ids is not None:
+            conditions.append("items.id IN (SELECT value FROM json_each(?))")
+            values.append(found.ids)
+        if resumes:
             names = ", ".join(f"items.{column}" for column in columns)
             conditions.append(f"({names}) {'<=' if self.backwards else '>='} (?, ?)")
-            parameters += [getattr(after, column) for column in columns]
+            values += [getattr(after, column) for column in columns]
         if found.pairs is not None:
-            parameters.insert(0, found.pairs)
+            values.insert(0, found.pairs)
         ordered = ""
         if columns:
             direction = "DESC" if self.backwards else "ASC"
@@ -93,7 +103,12 @@ class Scan:
             f"SELECT items.number, items.epk, items.id, items.body FROM {self._source()}"
             f" WHERE {' AND '.join(conditions)}{ordered}"
         )
-        return text, parameters
+        return text, values
+
+    def _is_implied(self, bound: Bound) -> bool:
+        """Whether everything from a position on is within the bound, since the position was."""
+        leading = "id" if self.order is Order.ID or self.candidates.epk is not None else "epk"
+        return bound.column == leading and bound.operator in (("<", "<=") if self.backwards else (">", ">="))
 
     def _source(self) -> str:
         table = self.container.table
