@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item
-from shared_code.fhir import SHARED_TYPES, Criterion, criterion, resource_types, search_parameters
+from shared_code.fhir import SHARED_TYPES, Criterion, criterion, is_homed_type, resource_types, search_parameters
 from shared_code.records.claims import condition_key, identifier_key, is_whole_token
 from shared_code.records.locating import partition_key
 
@@ -55,8 +55,8 @@ def read_condition(resource_type: str, query: str) -> Condition:
             return Condition(resource_type, query, criteria, identifier_key(resource_type, token), True, None)
         raise errors.Malformed(f"a condition on {resource_type} must name one identifier with its system")
     person = next((person for person in map(person_of, criteria) if person), None)
-    if not person:
-        raise errors.Malformed(f"a condition on {resource_type} must name the patient")
+    if not person or not is_homed_type(resource_type):
+        raise errors.Malformed(f"a condition on {resource_type} must name the patient in whose record it is")
     key = condition_key(resource_type, "&".join(sorted(query.split("&"))))
     return Condition(resource_type, query, criteria, key, False, partition_key(person))
 

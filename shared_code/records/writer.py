@@ -186,7 +186,9 @@ def _decide_all(
         if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
             require_write(caller, "create", write.type, write.place.person)
         if caller.kind != "system" and any(map(_is_new_link, made)):
-            raise errors.Forbidden(f"{write.type}/{write.id} names another patient, whose record only a system may enter")
+            raise errors.Forbidden(
+                f"{write.type}/{write.id} names another patient, whose record only a system may enter"
+            )
         changes += made
         results.append(result)
     return changes, results

@@ -123,3 +123,23 @@ async def test_the_persons_of_an_appointment_may_change_places(store: RecordStor
         await store.read(person("anna"), "Appointment", made.id)
     with pytest.raises(errors.Gone):
         await store.read(person("cleo"), "Appointment", made.id)
+
+
+async def test_a_person_names_no_further_patient_but_keeps_those_that_a_system_named(store: RecordStore) -> None:
+    with pytest.raises(errors.Forbidden):
+        await store.create(person("anna"), appointment("anna", "bert"))
+    assert (await store.search(person("bert"), read_query("Appointment", []))).resources == []
+    made = await store.create(system(), appointment("anna", "bert"))
+    await store.update(person("anna"), appointment("anna", "bert", id=made.id, status="cancelled"))
+    assert (await store.read(person("bert"), "Appointment", made.id)).version == 2
+    await store.update(person("anna"), appointment("anna", id=made.id))
+    with pytest.raises(errors.Forbidden):
+        await store.update(person("anna"), appointment("anna", "bert", id=made.id))
+
+
+async def test_a_person_who_names_a_patient_is_found_by_that(store: RecordStore) -> None:
+    made = await store.create(system(), {"resourceType": "Person", "link": [{"target": {"reference": "Patient/anna"}}]})
+    page = await store.search(system(), read_query("Person", [("patient", "Patient/anna")]))
+    assert [version.id for version in page.resources] == [made.id]
+    with pytest.raises(errors.Malformed):
+        await store.create(system(), {"resourceType": "Person"}, "patient=Patient/anna")
