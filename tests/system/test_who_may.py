@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared_code.fhir import Resource
-from tests.builders import observation, organization, patient
+from tests.builders import appointment, observation, organization, patient
 from tests.system.conftest import Speaks
 from tests.system.fhir_answers import batch, ids, issue, pages, post, put, resources, statuses, transaction
 
@@ -224,3 +224,45 @@ def test_only_a_system_sees_loads(speaks: Speaks, world: World, practitioner: ht
     for client in (speaks(patient=world.anna), practitioner):
         issue(client.get("/load", params={"file": "x"}), 403)
     issue(speaks(system=True).get("/load", params={"file": "not-there.json"}), 404)
+
+
+def test_a_person_puts_nothing_into_anothers_record_by_naming_them(
+    api: httpx.Client, speaks: Speaks, new_person: Callable[[], str]
+) -> None:
+    one, other = new_person(), new_person()
+    person = speaks(patient=one)
+    for answer in (
+        person.post("/fhir/Appointment", json=appointment(one, other)),
+        person.post("/fhir", json=transaction(post(appointment(one, other)))),
+    ):
+        assert answer.status_code in (400, 403), answer.text
+    own = person.post("/fhir/Appointment", json=appointment(one)).json()
+    issue(person.put(f"/fhir/Appointment/{own['id']}", json=appointment(one, other, id=own["id"])), 403)
+    assert ids(speaks(patient=other), "/fhir/Appointment") == []
+    both = api.post("/fhir/Appointment", json=appointment(one, other)).json()
+    address = f"/fhir/Appointment/{both['id']}"
+    assert person.put(address, json=both | {"status": "cancelled"}).status_code == 200
+    assert speaks(patient=other).get(address).json()["status"] == "cancelled"
+    issue(speaks(patient=other).put(address, json=both), 403)
+    assert speaks(patient=other).delete(address).status_code in (403, 404)
+    assert person.get(address).json()["status"] == "cancelled"
+
+
+def test_what_was_moved_to_another_record_is_no_longer_its_former_persons(
+    api: httpx.Client, speaks: Speaks, world: World, new_person: Callable[[], str]
+) -> None:
+    other = new_person()
+    moved = world.weight | {"subject": {"reference": f"Patient/{other}"}}
+    assert api.put(world.address, json=moved).status_code == 200
+    former, present = speaks(patient=world.anna), speaks(patient=other)
+    issue(former.get(world.address), 410)
+    assert former.get(f"{world.address}/_history/1").json() == world.weight
+    issue(former.put(world.address, json=world.weight), 410)
+    assert ids(former, "/fhir/Observation") == []
+    assert present.get(world.address).headers["ETag"] == 'W/"2"'
+    issue(present.get(f"{world.address}/_history/1"), 404)
+    versions = [
+        [r["meta"]["versionId"] for page in pages(client, f"{world.address}/_history") for r in resources(page)]
+        for client in (present, former, api)
+    ]
+    assert versions == [["2"], ["1"], ["2", "1"]]
