@@ -128,7 +128,7 @@ class BundleLoader:
         return [results[entry.index] for entry in plan.entries]
 
     def _resolve_all(self, plan: Plan, found: Found) -> None:
-        plan.settle(found, partial(self._id, seed=None))
+        plan.settle(found, partial(self._id, seed=None), at_once=True)
         for entry in plan.entries:
             plan.resolve(entry, found)
 
@@ -169,9 +169,9 @@ class BundleLoader:
             write, condition = self._write(plan, entry), plan.create_condition(entry)
             if write is None:
                 return await self._read(caller, plan, entry)
+            if condition:
+                return _result(await self._store.create_unless(caller, write, condition))
             try:
-                if condition:
-                    return _result((await self._store.transact(caller, [], [ConditionalCreate(write, condition)]))[0])
                 return _result((await self._store.transact(caller, [write]))[0])
             except Contended:
                 if seed is None or write.interaction != "create":

@@ -63,10 +63,12 @@ class Plan:
         links = (link for entry in entries for link in self.links[entry.index])
         return [self._conditions[link.condition] for link in links if link.condition in self._conditions]
 
-    def settle(self, found: Found, new_id: Callable[[Entry], str]) -> None:
+    def settle(self, found: Found, new_id: Callable[[Entry], str], *, at_once: bool = False) -> None:
         """Say, from what the conditions match, which creates are made and under which ids.
 
         People and shared resources come first: what is at home with a person carries that partition in its id.
+
+        at_once   all entries take effect together: what the first create on a condition makes, the others match
         """
         self.matched, self.ids = {}, {}
         for links in self.links.values():
@@ -86,6 +88,8 @@ class Plan:
                 self.matched[entry.index] = match
         settled = self.matched.keys() | self.failures.keys()
         creates = [entry for entry in self.entries if entry.method == "POST" and entry.index not in settled]
+        followed = self._followed(creates) if at_once else {}
+        creates = [entry for entry in creates if entry.index not in followed]
         for entry in creates:
             if not is_homed_type(entry.type):
                 self.ids[entry.index] = new_id(entry)
@@ -95,7 +99,18 @@ class Plan:
                 for link in self.links[entry.index]:
                     rewrite(link, self._targets)
                 self.ids[entry.index] = new_id(entry)
+        self.matched |= {index: self.ids[first.index] for index, first in followed.items()}
         self._targets = dict(self._names())
+
+    def _followed(self, creates: Iterable[Entry]) -> dict[int, Entry]:
+        """Creates on a condition that an earlier one has too, by their index: that earlier one."""
+        firsts: dict[Condition, Entry] = {}
+        followed = {}
+        for entry in creates:
+            condition = self.create_condition(entry)
+            if condition and firsts.setdefault(condition, entry) is not entry:
+                followed[entry.index] = firsts[condition]
+        return followed
 
     def _names(self) -> Iterator[tuple[str, str]]:
         for entry in self.entries:

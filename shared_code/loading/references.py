@@ -44,10 +44,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Pointers:
-    """What in an entry may point to another: its references, and the holders and keys of urls and narratives."""
+    """What in an entry may point to another: its references; holder, key and text, as sent, of urls and narratives."""
 
     links: list[Link]
-    urls: list[tuple[dict[str, Any], str]]
+    urls: list[tuple[dict[str, Any], str, str]]
 
 
 def pointers_of(entry: Entry) -> Pointers:
@@ -68,7 +68,7 @@ def pointers_of(entry: Entry) -> Pointers:
                     if not child.startswith("#"):
                         found.links.append(_link(entry, node, child))
                 elif key in _LINK_KEYS or (key == "div" and _IN_TEXT.search(child)):
-                    found.urls.append((node, key))
+                    found.urls.append((node, key, child))
     return found
 
 
@@ -117,9 +117,8 @@ def rewrite_urls(pointers: Pointers, targets: Mapping[str, str]) -> None:
 
     Source: https://hl7.org/fhir/R4/http.html#trules
     """
-    for holder, key in pointers.urls:
-        value = holder[key]
+    for holder, key, sent in pointers.urls:
         if key == "div":
-            holder[key] = _IN_TEXT.sub(lambda match: match[1] + targets.get(match[2], match[2]), value)
-        elif value in targets:
-            holder[key] = targets[value]
+            holder[key] = _IN_TEXT.sub(lambda match: match[1] + targets.get(match[2], match[2]), sent)
+        else:
+            holder[key] = targets.get(sent, sent)

@@ -183,13 +183,19 @@ class RecordStore:
             results = await self._writer.apply(caller, [self.new_write(resource)])
             return _one(results)
         condition = read_condition(resource_type, if_none_exist)
+        return await self.create_unless(caller, self.new_write(resource), condition)
+
+    async def create_unless(self, caller: Caller, create: Write, condition: Condition) -> Stored:
+        """Make a create unless something matches the condition, which is the answer then.
+
+        raises   as `create`
+        """
         for attempt in range(_CONDITION_ATTEMPTS):
             match = single(condition, (await self.find(caller, [condition]))[condition])
             if match:
-                return await self.read(caller, resource_type, match)
+                return await self.read(caller, create.type, match)
             try:
-                create = ConditionalCreate(self.new_write(resource), condition)
-                return _one(await self._writer.apply(caller, [], [create]))
+                return _one(await self._writer.apply(caller, [], [ConditionalCreate(create, condition)]))
             except Contended:
                 if attempt == _CONDITION_ATTEMPTS - 1:
                     raise

@@ -63,8 +63,8 @@ async def loading(database: DatabaseProxy, azurite: str) -> AsyncIterator[Loadin
     from azure.storage.blob.aio import BlobServiceClient
 
     clock = Clock()
-    names = ("records", "keys", "transactions")
-    store = RecordStore(*(database.get_container_client(name) for name in names), now=clock)
+    records, keys, transactions = map(database.get_container_client, ("records", "keys", "transactions"))
+    store = RecordStore(records, keys, transactions, clock)
     container = f"files-{uuid.uuid4().hex}"
     async with BlobServiceClient.from_connection_string(azurite) as blobs:
         await blobs.create_container(container)

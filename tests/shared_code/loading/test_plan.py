@@ -170,7 +170,8 @@ def test_references_to_what_is_not_of_the_bundle_are_known() -> None:
 
 
 def test_a_plan_that_is_settled_once_more_begins_with_what_was_sent() -> None:
-    plan = planned(post(weight(PATIENT)), post(patient(), PATIENT))
+    link = {"url": "http://example.org/see", "valueUri": PATIENT}
+    plan = planned(post(weight(PATIENT, extension=[link])), post(patient(), PATIENT))
     first = list(references(settled(plan), 0))
 
     def others() -> Iterator[str]:
@@ -182,6 +183,7 @@ def test_a_plan_that_is_settled_once_more_begins_with_what_was_sent() -> None:
         plan.resolve(entry, {})
     assert references(plan, 0) != first
     assert references(plan, 0) == [f"Patient/{plan.ids[1]}"]
+    assert link["valueUri"] == f"Patient/{plan.ids[1]}"
 
 
 def test_what_cannot_be_created_gets_no_id() -> None:
