@@ -39,7 +39,7 @@ blueprint = func.Blueprint()
 TYPE = "{type:regex(^(?!metadata$|_|\\$))}"
 ID = "{id:regex(^(?!_|\\$))}"
 
-
+MAX_FORM_BYTES = 64 * 1024
 VERSION, STATED = "0.1.0", "2026-11-22"  # of this software, and when what it offers last changed
 
 
@@ -63,7 +63,10 @@ async def resource_search(req: func.HttpRequest) -> Answer:
     content_type = (req.headers.get("content-type") or "").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
         raise errors.UnsupportedMediaType("the content type must be application/x-www-form-urlencoded")
-    form = parse_qsl(req.get_body().decode("utf-8", "replace"), keep_blank_values=True)
+    body = req.get_body()
+    if len(body) > MAX_FORM_BYTES:
+        raise errors.TooLarge(f"the form has more than the {MAX_FORM_BYTES:,} bytes that a search may have")
+    form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     return await _found(req, caller, [*query_of(req), *form])
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 DEFAULT_COUNT, MAX_COUNT, MAX_IDS = 50, 1000, 200
+MAX_VALUES = 200  # the text of a query has an end in Cosmos DB, and each of them is looked up on its own
 _STEADY_ATTEMPTS = 20
 _WHOLE = ("", "FF")  # every feed range lies between these effective partition keys
 # Parameters of the answer's form, which select nothing; `_format` is read at the HTTP door.
@@ -87,14 +88,17 @@ def read_query(resource_type: str, pairs: Sequence[tuple[str, str]], *, strict: 
         asked.append((name, value))
     if unknown and strict:
         raise errors.Malformed(f"{resource_type} has no search parameter {', '.join(unknown)[:120]!r} here")
+    if len(filters["updated"]) + sum(max(1, len(one.alternatives)) for one in filters["criteria"]) > MAX_VALUES:
+        raise errors.Malformed(f"a search has at most {MAX_VALUES} values to look for")
     search = Filter(resource_type, tuple(filters["criteria"]), tuple(filters["updated"]), filters["ids"])
     return Query(search, count, total or count == 0, cursor, tuple(unknown), tuple(asked))
 
 
 def _count(value: str) -> int:
-    if not value.isdecimal():
+    if not (value.isascii() and value.isdecimal()):
         raise errors.Malformed(f"_count must be a whole number, not {value[:20]!r}")
-    return min(int(value), MAX_COUNT)
+    digits = value.lstrip("0")[: len(str(MAX_COUNT)) + 1]  # enough to tell that it is above the most
+    return min(int(digits or "0"), MAX_COUNT)
 
 
 def _total(value: str) -> bool:

@@ -148,6 +148,27 @@ def test_a_bad_value_is_refused_with_the_parameters_name(api: httpx.Client, quer
     assert named in issue(api.get(f"{BASE}?{query}"), 400)["diagnostics"]
 
 
+FORMS = {
+    "too many values": ("code=" + ",".join(f"c{n}" for n in range(201)), 400, "200"),
+    "too many parameters": ("&".join(["code=c"] * 201), 400, "200"),
+    "a count of many digits": ("_count=" + "9" * 5000 + "&_id=x", 200, None),
+    "a count of many zeros": ("_count=" + "0" * 5000 + "&_id=x", 200, None),
+    "a count in other digits": ("_count=٣", 400, "_count"),
+    "a form that is too large": ("code=" + "x" * 70_000, 413, "bytes"),
+    "bytes that are no text": ("code=%ff%00", 200, None),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_of_odd_values_is_searched_or_refused(api: httpx.Client, anna: str, name: str) -> None:
+    form, status, named = FORMS[name]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = api.post(f"{BASE}/_search?patient={anna}", content=form.encode(), headers=headers)
+    assert answer.status_code == status, answer.text
+    if named:
+        assert named in issue(answer, status)["diagnostics"]
+
+
 def test_a_deleted_resource_is_found_no_more(api: httpx.Client, anna: str) -> None:
     own = api.post(BASE, json=observation(anna)).json()["id"]
     assert ids(api, BASE, {"patient": anna}) == [own]
