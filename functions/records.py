@@ -38,6 +38,9 @@ blueprint = func.Blueprint()
 # Constraints only keep routes apart, which the host tries by name: metadata is no type, what begins with $ or _ no id.
 TYPE = "{type:regex(^(?!metadata$|_|\\$))}"
 ID = "{id:regex(^(?!_|\\$))}"
+OPERATION = "{operation:regex(^(_|\\$))}"
+TYPE_OPERATION = "{operation:regex(^(_(?!search$)|\\$))}"
+INSTANCE_OPERATION = "{operation:regex(^(?!_history$))}"
 
 MAX_FORM_BYTES = 64 * 1024
 VERSION, STATED = "0.1.0", "2026-11-22"  # of this software, and when what it offers last changed
@@ -110,6 +113,40 @@ async def metadata(req: func.HttpRequest) -> Answer:
 
     require_method(req, ("GET", "HEAD"))
     return Answer(200, dump(capability_statement(settings().fhir_base_url, VERSION, STATED)))
+
+
+# What FHIR has there and this server has not: an outcome says so, where the host would answer with nothing.
+
+
+@blueprint.route(route=f"fhir/{OPERATION}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def system_operation(req: func.HttpRequest) -> Answer:
+    """An operation, a search or a history over everything."""
+    return await not_offered(req)
+
+
+@blueprint.route(route=f"fhir/{TYPE}/{TYPE_OPERATION}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
+@fhir_http
+async def type_operation(req: func.HttpRequest) -> Answer:
+    """An operation on a type, or its history."""
+    return await not_offered(req)
+
+
+@blueprint.route(
+    route=f"fhir/{TYPE}/{ID}/{INSTANCE_OPERATION}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS
+)
+@fhir_http
+async def instance_operation(req: func.HttpRequest) -> Answer:
+    """An operation on a resource, or a search in its compartment."""
+    return await not_offered(req)
+
+
+async def not_offered(req: func.HttpRequest) -> Answer:
+    """Raises NotImplementedHere, for those who may know."""
+    await caller_of(req)
+    raise errors.NotImplementedHere(
+        f"{req.route_params['operation'][:60]!r} is not offered here; metadata says what is"
+    )
 
 
 # The interactions

@@ -7,7 +7,7 @@ from functools import cache
 
 import function_app
 
-SAMPLE = {"type": "Observation", "id": "x", "vid": "1"}
+SAMPLE = {"type": "Observation", "id": "x", "vid": "1", "operation": "$op"}
 
 
 @cache

@@ -78,5 +78,11 @@ def test_two_functions_never_share_a_template() -> None:
 @pytest.mark.parametrize("template", sorted(routes()))
 def test_every_route_is_documented(template: str) -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
-    documented = path_of(template).replace("Observation", "{type}").replace("/x", "/{id}").replace("/1", "/{vid}")
+    documented = (
+        path_of(template)
+        .replace("Observation", "{type}")
+        .replace("/x", "/{id}")
+        .replace("/1", "/{vid}")
+        .replace("$op", "{operation}")
+    )
     assert f"/api/{documented}" in pages, f"/api/{documented} is in no page of docs/"

@@ -120,9 +120,22 @@ def test_what_is_not_listed_says_so_in_an_outcome(
     assert answer.headers.get("Allow") == allowed
 
 
-@pytest.mark.parametrize("address", ["/fhir/$export", "/fhir/Patient/$everything", "/fhir/Patient/x/$everything"])
-def test_an_operation_that_is_not_there_is_not_found(api: httpx.Client, address: str) -> None:
-    assert api.get(address).status_code in (404, 501)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/fhir/$export",
+        "/fhir/_history",
+        "/fhir/_search",
+        "/fhir/Patient/$everything",
+        "/fhir/Patient/_history",
+        "/fhir/Patient/x/$everything",
+        "/fhir/Patient/x/Observation",
+        "/fhir/Patient/x/*",
+    ],
+)
+def test_an_operation_that_is_not_there_says_so(api: httpx.Client, address: str) -> None:
+    for method in ("GET", "POST"):
+        assert address.rpartition("/")[2] in issue(api.request(method, address), 501)["diagnostics"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ OPEN = {"fhir/metadata", "health", "health/ready"}
 
 def test_a_path_is_made_of_every_template() -> None:
     assert len(routes()) >= 10
-    assert not [path for path in map(path_of, routes()) if re.search(r"[{}?^$]", path)]
+    assert not [path for path in map(path_of, routes()) if re.search(r"[{}?^]", path)]
 
 
 @pytest.mark.parametrize("template", sorted(routes()))
