@@ -107,14 +107,6 @@ class Sides:
         )
         return [reply.body for reply in replies], time.perf_counter() - began
 
-    async def promoted(self) -> None:
-        """Return when no transaction is under way: its header goes once nothing is marked any more."""
-        headers = self._bench.database.get_container_client("transactions")
-        while True:
-            if not [one async for one in headers.query_items("SELECT c.tx FROM c")]:
-                return
-            await asyncio.sleep(0.005)
-
     async def items_of(self, answer: bytes) -> list[Item]:
         """The items that a load has made, by the locations in its answer."""
         keys = []
@@ -125,7 +117,8 @@ class Sides:
                 keys.append((item_id(resource_type, own), pk))
         found = await read_many(self._bench.records, keys, "pk")
         self.last_size = len(found)
-        assert not any("tx" in item for item in found.values()), "a mark is left"
+        if any("tx" in item for item in found.values()):
+            raise RuntimeError("an item is marked, though its transaction has no header any more")
         return [{name: item[name] for name in item if not name.startswith("_")} for item in found.values()]
 
     async def by_sdk(self, histories: Sequence[Sequence[Item]]) -> float:
@@ -156,7 +149,7 @@ class Rounds:
     """The times of both sides, taken in turns, and the processor time meanwhile."""
 
     def __init__(self, bench: Bench, at_a_time: int) -> None:
-        self._at_a_time = at_a_time
+        self._bench, self._at_a_time = bench, at_a_time
         self._answered: list[float] = []
         self._promoted: list[float] = []
         self._alone: list[float] = []
@@ -169,7 +162,7 @@ class Rounds:
         self._cpu[0].start()
         began = time.perf_counter()
         answers, answered = await sides.by_http(texts)
-        await sides.promoted()
+        await self._bench.promoted()
         self._promoted.append(time.perf_counter() - began)
         self._cpu[0].stop()
         self._answered.append(answered)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import time
 from collections import Counter
@@ -14,7 +13,7 @@ import httpx
 
 from bench.measuring.processes import cpu_seconds, resident_mb
 from bench.measuring.report import Findings
-from bench.measuring.stack import Bench, run, served
+from bench.measuring.stack import run, served
 from local.commands.load import load_and_show
 from local.loading.loader import MOST_BYTES_BY_POST, Target
 from local.loading.report import Failure
@@ -43,7 +42,7 @@ async def measure(folder: Path, concurrency: int) -> Findings:
         began = time.perf_counter()
         report = await load_and_show(sources, target, concurrency, "Loading")
         seconds = time.perf_counter() - began
-        await no_transaction(bench)
+        await bench.promoted()
         promoted = time.perf_counter() - began
         stored = await count_back(target, sorted(expected))
         findings.facts |= {
@@ -83,15 +82,6 @@ def counted(sources: Sequence[Source]) -> Counter[str]:
                 named.add((resource_type, name))
                 counts[resource_type] += 1
     return counts
-
-
-async def no_transaction(bench: Bench) -> None:
-    """Return when no transaction is under way: its header goes once nothing is marked any more."""
-    headers = bench.database.get_container_client("transactions")
-    while True:
-        if not [one async for one in headers.query_items("SELECT c.tx FROM c")]:
-            return
-        await asyncio.sleep(0.02)
 
 
 async def count_back(target: Target, resource_types: Sequence[str]) -> Counter[str]:
