@@ -19,6 +19,7 @@ from functions.fhir_http import (
 )
 from shared_code import errors
 from shared_code.fhir import dump, parse
+from shared_code.identity import require_scope
 from shared_code.loading import File, bundle_loader, file_loader, response_bundle
 from shared_code.records import record_store
 
@@ -58,6 +59,7 @@ async def load_state(req: func.HttpRequest) -> Answer:
     caller = await caller_of(req)
     if caller.kind != "system":
         raise errors.Forbidden("only a system's token may see loads")
+    require_scope(caller, "read", "*")  # a file may hold anything, and so may what is said of its lines
     name = dict(query_of(req)).get("file")
     if not name:
         raise errors.Malformed("say which file: ?file=NAME, as in the container 'bundles'")

@@ -12,6 +12,7 @@ from shared_code.identity.caller import Caller, CallerKind, read_scopes
 ALGORITHMS = ["RS256", "PS256", "ES256"]
 LEEWAY_SECONDS = 60  # clocks differ a little between an issuer and a worker
 KEYS_MAX_AGE_SECONDS = 3600
+KEYS_KEPT_SECONDS = 24 * 3600  # how long the last known keys serve while the issuer does not answer
 KEYS_MIN_AGE_SECONDS = 30  # an unknown key id makes the keys be read again, but not more often than this
 REMEMBERED_TOKENS = 2000
 
@@ -29,7 +30,8 @@ class TokenChecker:
         self._issuer, self._audience = issuer, audience
         self._fetch_keys, self._now = fetch_keys, now
         self._keys: Any = None
-        self._keys_at = 0.0
+        self._keys_at = self._asked_at = 0.0
+        self._away = ""  # why the keys could not be read the last time
         self._callers: dict[bytes, tuple[float, Caller]] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
@@ -77,12 +79,26 @@ class TokenChecker:
             return jwt.decode(token, await self._key_set(KEYS_MIN_AGE_SECONDS), algorithms=ALGORITHMS)
 
     async def _key_set(self, max_age_seconds: float) -> Any:
+        """The issuer's keys, at most so old; its last known ones while it does not answer, but for an unknown key."""
+        now = self._now()
+        due = now - self._keys_at > max_age_seconds and now - self._asked_at > KEYS_MIN_AGE_SECONDS
+        if self._keys is None or due:
+            self._asked_at = now
+            await self._read_keys()
+        kept_seconds = max_age_seconds if max_age_seconds == KEYS_MIN_AGE_SECONDS else KEYS_KEPT_SECONDS
+        if self._away and (self._keys is None or now - self._keys_at > kept_seconds):
+            raise errors.Busy(self._away, 5)
+        return self._keys
+
+    async def _read_keys(self) -> None:
         from joserfc.jwk import KeySet
 
-        if self._keys is None or self._now() - self._keys_at > max_age_seconds:
+        try:
             keys = await self._fetch_keys()
-            self._keys, self._keys_at = KeySet.import_key_set(keys), self._now()  # type: ignore[arg-type]
-        return self._keys
+        except errors.Busy as fault:
+            self._away = str(fault)
+            return
+        self._keys, self._keys_at, self._away = KeySet.import_key_set(keys), self._now(), ""  # type: ignore[arg-type]
 
 
 def caller_of_claims(claims: Mapping[str, Any]) -> Caller:

@@ -143,7 +143,7 @@ def test_a_token_of_the_issuer_opens_what_it_names(anonymous: httpx.Client, forg
 
 def test_a_token_ends_while_it_is_remembered(anonymous: httpx.Client, forge: Forge) -> None:
     leeway = 60
-    headers = {"Authorization": f"Bearer {forge.token(exp=int(time.time()) - leeway + 2)}"}
+    headers = {"Authorization": f"Bearer {forge.token(exp=int(time.time()) - leeway + 3)}"}
     assert anonymous.get("/fhir/Patient", headers=headers).status_code == 200
     deadline = time.monotonic() + 10
     while anonymous.get("/fhir/Patient", headers=headers).status_code == 200:

@@ -220,10 +220,13 @@ def test_a_systems_scopes_reach_the_types_that_they_name(speaks: Speaks, world: 
     issue(reader.post("/fhir", json=transaction(post(observation(world.anna)))), 403)
 
 
-def test_only_a_system_sees_loads(speaks: Speaks, world: World, practitioner: httpx.Client) -> None:
+def test_only_a_system_that_may_read_everything_sees_loads(
+    speaks: Speaks, world: World, practitioner: httpx.Client
+) -> None:
     for client in (speaks(patient=world.anna), practitioner):
         issue(client.get("/load", params={"file": "x"}), 403)
-    issue(speaks(system=True).get("/load", params={"file": "not-there.json"}), 404)
+    issue(speaks(system=True, scope="system/Observation.rs").get("/load", params={"file": "x"}), 403)
+    issue(speaks(system=True, scope="system/*.rs").get("/load", params={"file": "not-there.json"}), 404)
 
 
 def test_a_person_puts_nothing_into_anothers_record_by_naming_them(

@@ -119,6 +119,22 @@ async def test_a_token_that_held_needs_no_issuer_until_it_ends() -> None:
         await issuer.caller(token)
 
 
+async def test_the_last_known_keys_serve_for_a_day_while_the_issuer_is_away() -> None:
+    issuer = Issuer(KEY)
+    await issuer.caller(issuer.token())
+    issuer.away = True
+    issuer.time += 23 * 3600
+    for n in range(5):
+        assert (await issuer.caller(issuer.token(jti=str(n)))).kind == "system"
+    assert issuer.asked == 2, "an issuer that is away is asked now and then, not for every token"
+    issuer.time += 31
+    with pytest.raises(errors.Busy):
+        await issuer.caller(issuer.token(NEXT_KEY))
+    issuer.time += 3600
+    with pytest.raises(errors.Busy):
+        await issuer.caller(issuer.token())
+
+
 async def test_a_token_without_a_key_id_holds_where_one_key_is_published() -> None:
     issuer = Issuer(KEY)
     assert (await issuer.caller(issuer.token(header={}))).kind == "system"
