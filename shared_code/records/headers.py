@@ -82,13 +82,15 @@ class Headers:
 
     async def abort(self, header: Item) -> Item:
         """The header, aborted, or as another has decided it meanwhile."""
-        return await self._settle(header, "aborted") if header["state"] == "pending" else header
+        return await self._settle(header, "aborted")
 
     async def _settle(self, header: Item, state: State) -> Item:
-        """The header of a pending transaction in this state, or in the one that another has given it.
+        """The header in this state, if it is pending; else in the one that it was given first, which stays.
 
         An answer that does not come is asked for: what the store has decides. One that is gone was aborted long ago.
         """
+        if header["state"] != "pending":
+            return header
         for attempt in range(_SETTLE_ATTEMPTS):
             try:
                 return await self._replace(header, state)
@@ -100,7 +102,7 @@ class Headers:
                     return current
                 if attempt == _SETTLE_ATTEMPTS - 1:
                     raise
-                header = current
+                header = current | {"deadline": header["deadline"]}
                 await asyncio.sleep(0.01 * 3**attempt)
         raise AssertionError("the last attempt returns or raises")
 

@@ -91,10 +91,7 @@ def next_item_id(item_id: str, tx: str) -> str:
 
 
 def batches[T](things: Iterable[T], steps_of: Callable[[T], list[list[Operation]]]) -> Iterator[list[Operation]]:
-    """The operations for `things` in batches that Cosmos takes; a step is in one batch, and after those before it.
-
-    What they are is worked out batch by batch, so that much of it leaves the event loop to others between.
-    """
+    """The operations for `things` in batches that Cosmos takes; a step is in one batch, and after those before it."""
     steps = (step for thing in things for step in steps_of(thing))
     for group in cut((step, len(step), operations_bytes(step)) for step in steps):
         yield [operation for operations in group for operation in operations]
