@@ -67,14 +67,15 @@ class FileLoader:
             return
         try:
             await self._load(file, job)
-        except errors.PortalError as error:
-            again = isinstance(error, _MAY_PASS)
-            if last_try or not again:
-                job.fail({}, error)
+        except Exception as fault:
+            wrong = isinstance(fault, errors.PortalError) and not isinstance(fault, _MAY_PASS)
+            if wrong or last_try:
+                unknown = errors.PortalError("the server failed; the fault is in its log")
+                job.fail({}, fault if isinstance(fault, errors.PortalError) else unknown)
                 await job.finish("failed")
-            if again:
-                raise
-            return
+            if wrong:
+                return
+            raise
         await job.finish("completed")
         _log.info("job %s completed with %d errors", job.id, job.item["errorCount"])
 

@@ -12,10 +12,11 @@ from azure.cosmos.aio import CosmosClient
 
 from shared_code import errors
 from shared_code.fhir import Resource
-from shared_code.loading import File, job_id
+from shared_code.identity import Caller
+from shared_code.loading import BundleLoader, File, FileLoader, Jobs, Result, job_id
 from shared_code.records import RecordStore, read_query
 from tests.builders import observation, patient, system
-from tests.shared_code.loading.conftest import Loading, loader_on
+from tests.shared_code.loading.conftest import BASE, Loading, loader_on
 from tests.shared_code.records.deaths import Death, DyingTransport, store_of
 from tests.system.fhir_answers import batch, post, put, transaction
 
@@ -208,6 +209,24 @@ async def test_files_that_cannot_be_reached_are_tried_again_and_at_last_given_up
             await files.load(file, "message-1", last_try=True)
     job = await job_of(loading, file)
     assert (job["status"], job["errorCount"]) == ("failed", 1)
+
+
+async def test_a_fault_of_the_server_is_tried_again_and_at_last_said(database: DatabaseProxy, loading: Loading) -> None:
+    class Faulty(BundleLoader):
+        """Has a bug."""
+
+        async def carry_out(self, caller: Caller, bundle: Resource, seed: str | None = None) -> list[Result]:
+            raise KeyError("Anna Peeters")
+
+    jobs = Jobs(database.get_container_client("jobs"), loading.clock)
+    files = FileLoader(loading.blobs, jobs, loading.store, Faulty(loading.store, BASE))
+    file = await loading.put("a.json", text(transaction(post(observation("anna")))))
+    for last_try, status in ((False, "running"), (True, "failed")):
+        with pytest.raises(KeyError):
+            await files.load(file, "message-1", last_try=last_try)
+        assert (await job_of(loading, file))["status"] == status
+    (error,) = (await job_of(loading, file))["errors"]
+    assert error == {"text": "the server failed; the fault is in its log"}
 
 
 async def test_two_lines_with_one_resource_count_in_their_order(loading: Loading) -> None:
