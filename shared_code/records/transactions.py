@@ -149,8 +149,8 @@ class Transactions:
 
     async def quiet(self) -> None:
         """Wait for what goes on behind answers."""
-        while self._background:
-            await asyncio.gather(*self._background)
+        while working := [task for task in self._background if not task.done()]:
+            await asyncio.gather(*working)
 
     # Finishing
 
