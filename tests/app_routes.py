@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 import function_app
 
@@ -13,7 +14,7 @@ SAMPLE = {"type": "Observation", "id": "x", "vid": "1", "operation": "$op"}
 @cache
 def routes() -> dict[str, tuple[str, ...]]:
     """Every route template, without the prefix of host.json, with its methods."""
-    triggers = [function.get_trigger() for function in function_app.app.get_functions()]
+    triggers: list[Any] = [function.get_trigger() for function in function_app.app.get_functions()]
     return {
         trigger.route: tuple(getattr(method, "value", method) for method in trigger.methods)
         for trigger in triggers

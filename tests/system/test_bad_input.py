@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -71,7 +72,7 @@ def test_bytes_that_are_no_text_are_refused(api: httpx.Client, untouched: str) -
     assert "UTF-8" in issue(api.post(BASE, content=content, headers={"Content-Type": FHIR}), 400)["diagnostics"]
 
 
-INVALID = {
+INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown element": ({"mood": "good"}, "Observation.mood"),
     "an unknown code": ({"status": "so-so"}, "Observation.status"),
     "no status": ({"status": None}, "Observation.status"),

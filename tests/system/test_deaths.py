@@ -154,7 +154,7 @@ class Unanswered(Exception):
 
 def seen_of(client: httpx.Client, patient_id: str, code: str) -> int:
     """How many of a transaction's resources a page of a person's search has."""
-    params = {"patient": patient_id, "code": f"{CODES}|{code}", "_count": 1000}
+    params: dict[str, str | int] = {"patient": patient_id, "code": f"{CODES}|{code}", "_count": 1000}
     answer = client.get("/fhir/Observation", params=params)
     if answer.status_code == 503:
         raise Unanswered
@@ -214,7 +214,7 @@ def test_a_file_whose_load_is_killed_is_loaded_to_its_end_and_once(fragile: Serv
     fragile.start()
     job = followed(client, name, lambda job: job["status"] in ("completed", "failed"))
     assert (job["status"], job["counts"], job["errors"]) == ("completed", {"Observation": lines}, [])
-    params = {"patient": "anna", "code": f"{CODES}|{code}", "_total": "accurate", "_count": 1}
+    params: dict[str, str | int] = {"patient": "anna", "code": f"{CODES}|{code}", "_total": "accurate", "_count": 1}
     assert client.get("/fhir/Observation", params=params).json()["total"] == lines
 
 

@@ -88,8 +88,9 @@ def test_an_update_of_a_stale_version_is_refused_and_changes_nothing(api: httpx.
     created = made(api, anna).json()
     address = f"{BASE}/{created['id']}"
     api.put(address, json=created | {"status": "amended"})
-    for method in (lambda h: api.put(address, json=created, headers=h), lambda h: api.delete(address, headers=h)):
-        found = issue(method({"If-Match": 'W/"1"'}), 412)
+    stale = {"If-Match": 'W/"1"'}
+    for answer in (api.put(address, json=created, headers=stale), api.delete(address, headers=stale)):
+        found = issue(answer, 412)
         assert "1" in found["diagnostics"]
         assert "2" in found["diagnostics"]
     assert api.get(address).headers["ETag"] == 'W/"2"'

@@ -34,7 +34,9 @@ def test_a_path_is_made_of_every_template() -> None:
 @pytest.mark.parametrize("template", sorted(routes()))
 def test_a_route_without_a_token_answers_no_method(anonymous: httpx.Client, template: str) -> None:
     for method in routes()[template]:
-        body = {} if method in ("GET", "HEAD", "DELETE") else {"json": {"resourceType": "Observation", "id": "x"}}
+        body: dict[str, Any] = (
+            {} if method in ("GET", "HEAD", "DELETE") else {"json": {"resourceType": "Observation", "id": "x"}}
+        )
         answer = anonymous.request(method, f"/{path_of(template)}", **body)
         if template in OPEN:
             assert answer.status_code == (200 if method in ("GET", "HEAD") else 405)
@@ -124,7 +126,7 @@ BAD: dict[str, Callable[[Forge], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_token_that_does_not_hold_opens_nothing(anonymous: httpx.Client, forge: Forge, name: str) -> None:
-    headers = {"Authorization": f"Bearer {BAD[name](forge)}".encode()}
+    headers = {b"Authorization": f"Bearer {BAD[name](forge)}".encode()}
     found = issue(anonymous.get("/fhir/Patient", headers=headers), 401)
     assert found["code"] == "login"
     assert "Traceback" not in found["diagnostics"]

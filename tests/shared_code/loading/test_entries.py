@@ -33,7 +33,7 @@ def test_an_entry_says_what_it_asks_for() -> None:
     assert [one.path for one in (create, search)] == ["Bundle.entry[0]", "Bundle.entry[4]"]
 
 
-AMISS = [
+AMISS: list[tuple[dict[str, Any], str]] = [
     ({}, "request"),
     ({"request": "POST Observation"}, "request"),
     ({"request": {"method": "POST"}}, "request.url"),
