@@ -36,15 +36,19 @@ class Plan:
             self._read_conditions(entry)
 
     def _read_conditions(self, entry: Entry) -> None:
-        wanted = [(link.condition, link.path) for link in self.links[entry.index] if link.condition]
+        wanted: list[tuple[tuple[str, str], Link | None]] = [
+            (link.condition, link) for link in self.links[entry.index] if link.condition
+        ]
         if entry.if_none_exist:
-            wanted.append(((entry.type, entry.if_none_exist), f"{entry.path}.request.ifNoneExist"))
+            wanted.append(((entry.type, entry.if_none_exist), None))
         faults = []
-        for (kind, query), path in wanted:
+        for condition, link in wanted:
+            if condition in self._conditions:
+                continue
             try:
-                if (kind, query) not in self._conditions:
-                    self._conditions[kind, query] = read_condition(kind, query)
+                self._conditions[condition] = read_condition(*condition)
             except errors.Malformed as error:
+                path = link.path if link else f"{entry.path}.request.ifNoneExist"
                 faults += [Issue(issue.code, issue.text, path) for issue in error.issues]
         if faults:
             self.failures[entry.index] = errors.Malformed(issues=faults)

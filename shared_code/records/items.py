@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from shared_code import errors
@@ -31,6 +32,7 @@ from shared_code.fhir import Resource, dump, search_values
 from shared_code.records.locating import item_id, partition_key, past_item_id
 
 MAX_RESOURCE_BYTES = 1_500_000
+_SURELY_SMALL = 200_000  # characters: no item of so few passes a limit, whatever they are
 MARK_FIELDS = ("tx", "next")
 _SYSTEM_FIELDS = ("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn")
 # What a version's item has; an item is made of these and of its header (id, pk, kind).
@@ -83,6 +85,7 @@ class Stored:
         return f'W/"{self.version}"'
 
 
+@lru_cache(64)
 def fhir_instant(now: datetime) -> str:
     """`now` in UTC to the millisecond, of fixed width, so that texts sort as times do."""
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
@@ -114,7 +117,7 @@ def version_item(
         "s": search_values(resource),
         "resource": text,
     }
-    if len(text.encode()) > MAX_RESOURCE_BYTES or (len(text) > 200_000 and stored_bytes(item) > MAX_ITEM_BYTES):
+    if len(text) > _SURELY_SMALL and (len(text.encode()) > MAX_RESOURCE_BYTES or stored_bytes(item) > MAX_ITEM_BYTES):
         raise errors.TooLarge(
             f"the {resource['resourceType']} has more than the {MAX_RESOURCE_BYTES:,} bytes that one resource may have",
             resource["resourceType"],

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel
-from shared_code.fhir import Resource, is_homed_type, resource_types, validate
+from shared_code.fhir import Resource, home_of, is_homed_type, resource_types, validate
 from shared_code.identity import Caller, may_see, require_scope
 from shared_code.records.claims import Claims
 from shared_code.records.conditions import Condition, read_condition
@@ -255,9 +255,8 @@ class RecordStore:
 
     def new_write(self, resource: Resource, resource_id: str | None = None) -> Write:
         """The create of a resource under a new id; an id that it brings along is ignored."""
-        resource_type = resource["resourceType"]
         new_id = resource_id or self.new_id(resource)
-        return Write("create", resource_type, new_id, resource, place_of(resource, new_id))
+        return Write("create", resource["resourceType"], new_id, resource, place_of(resource, new_id))
 
     def new_id(self, resource: Resource, digest: bytes | None = None) -> str:
         """An id for a resource to come; where it may be at home with a person, the id carries that partition.
@@ -268,9 +267,8 @@ class RecordStore:
         random = digest[5:] if digest else self._random(23)
         if not is_homed_type(resource["resourceType"]):
             return ordered_id(now_ms, random)
-        person = place_of(resource, "").person
-        pk = partition_key(person) if person else random_partition_key(random[10:])
-        return server_id(pk, now_ms, random)
+        person = home_of(resource)
+        return server_id(partition_key(person) if person else random_partition_key(random[10:]), now_ms, random)
 
     # Finding
 

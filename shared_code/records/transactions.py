@@ -338,6 +338,8 @@ def _one_batch(changes: Sequence[Change]) -> list[Operation] | None:
     if len(changes) > MAX_BATCH_OPERATIONS or len({change.item["pk"] for change in changes}) > 1:
         return None
     operations = [operation for change in changes for operation in direct_operations(change)]
+    if len(operations) == 1:  # one item, whose size was looked at when it was made
+        return operations
     few = len(operations) <= MAX_BATCH_OPERATIONS and operations_bytes(operations) <= MAX_BATCH_BYTES
     return operations if few else None
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item, in_parallel
-from shared_code.fhir import home_of, is_homed_type
+from shared_code.fhir import Resource, home_of, is_homed_type
 from shared_code.identity import Caller, may_see, require_write
 from shared_code.records.claims import Claims, identifier_key, identifier_tokens
 from shared_code.records.conditions import Condition
@@ -222,10 +222,10 @@ def _require_own_partition(write: Write) -> None:
         )
 
 
-def place_of(resource: dict[str, object], resource_id: str) -> Place:
+def place_of(resource: Resource, resource_id: str) -> Place:
     """Where a resource is, or will be, at home; its id names the partition where nobody does."""
     resource_type = str(resource["resourceType"])
-    person = home_of({**resource, "id": resource_id})
+    person = f"Patient/{resource_id}" if resource_type == "Patient" else home_of(resource)
     if person:
         return Place(partition_key(person), person)
     own = partition_of_id(resource_id) if is_homed_type(resource_type) else None
