@@ -12,6 +12,7 @@ from shared_code.records import (
     ConditionalCreate,
     RecordStore,
     Write,
+    headers,
     partition_key,
     read_condition,
     read_query,
@@ -19,6 +20,7 @@ from shared_code.records import (
 from tests.builders import identifier, observation, organization, person, system
 from tests.shared_code.records.deaths import Death, DyingTransport, dying_store, store_of
 from tests.shared_code.records.pauses import PausingTransport, pausing_store
+from tests.shared_code.records.test_transactions import prepare, state, unfinished, writes
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import DatabaseProxy
@@ -140,3 +142,47 @@ async def test_two_creates_of_one_transaction_may_name_the_same_identifier_in_di
     ]
     made = await store.transact(system(), [], creates)
     assert sorted(version.id for version in made if version) == sorted(await named(store))
+
+
+@pytest.fixture
+def short_deadline(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A deadline that a transaction outlives only by putting it off."""
+    monkeypatch.setattr(headers, "DEADLINE_SECONDS", 0.3)
+    return 0.3
+
+
+async def test_a_transaction_that_outlives_its_deadline_is_not_swept_while_its_request_lives(
+    cosmos: CosmosAccount, database: DatabaseProxy, short_deadline: float
+) -> None:
+    await prepare(store_of(database))
+    transport = PausingTransport("records", 2)
+    async with pausing_store(cosmos.endpoint, cosmos.key, database.id, transport, utc) as slow:
+        transaction = asyncio.create_task(slow.transact(system(), writes(slow)))
+        await transport.paused.wait()
+        begun = utc()
+        while utc() < begun + timedelta(seconds=3 * short_deadline):
+            assert await store_of(database).transactions.sweep() == 0
+        transport.go.set()
+        await transaction
+    assert await state(store_of(database)) == "after"
+
+
+@pytest.mark.usefixtures("short_deadline")
+async def test_a_transaction_that_was_aborted_while_it_kept_its_header_does_not_come_back(
+    cosmos: CosmosAccount, database: DatabaseProxy
+) -> None:
+    clean = store_of(database)
+    await prepare(clean)
+    transport = PausingTransport("records", 2)
+    async with pausing_store(cosmos.endpoint, cosmos.key, database.id, transport, utc) as slow:
+        transaction = asyncio.create_task(slow.transact(system(), writes(slow)))
+        await transport.paused.wait()
+        assert await store_of(database, lambda: utc() + timedelta(seconds=30)).transactions.sweep() == 1
+        await asyncio.wait({transaction}, timeout=0.5)  # the deadline is to be put off meanwhile, and cannot
+        assert await state(clean) == "before"
+        transport.go.set()
+        await transaction
+    assert await state(clean) == "after"
+    await store_of(database, lambda: utc() + timedelta(hours=1)).transactions.sweep()
+    assert await unfinished(database) == []
+    assert await state(clean) == "after"
