@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
@@ -23,11 +23,7 @@ def run(given: argparse.Namespace) -> int:
     if given.name not in found:
         print(f"dev.py bench: there is no {given.name}; there are {', '.join(found) or 'none'}", file=sys.stderr)
         return 1
-    specification = importlib.util.spec_from_file_location(f"bench.{given.name}", found[given.name])
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = importlib.import_module(f"bench.{given.name}")
     return int(module.main(given.rest) or 0)
 
 
