@@ -200,7 +200,7 @@ async def _found(req: func.HttpRequest, caller: Caller, parameters: Sequence[tup
 
 def _if_match(req: func.HttpRequest) -> str | None:
     """The If-Match header. Raises VersionConflict where it is missing and the app is set to want it."""
-    if_match = req.headers.get("if-match")
+    if_match: str | None = req.headers.get("if-match")
     if if_match is None and settings().require_if_match:
         raise errors.VersionConflict('this needs If-Match here: read the resource first and send its ETag, W/"…"')
     return if_match

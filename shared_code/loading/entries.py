@@ -121,6 +121,8 @@ def _require_form(method: str, own: str, query: str, resource: object, path: str
         raise errors.Malformed("the address of a create is a type alone", where)
     if method in ("PUT", "DELETE") and (query or not own or "/" in own):
         raise errors.Malformed(f"the address of a {method} is Type/id; conditional ones are not offered here", where)
+    if method == "GET" and "/" in own:
+        raise errors.Malformed("the address of a GET is Type/id or a search; versions are read on their own", where)
     if method in ("POST", "PUT") and not isinstance(resource, dict):
         raise errors.Malformed(f"a {method} needs a resource", f"{path}.resource")
 

@@ -222,7 +222,7 @@ def test_an_address_in_a_bundle_that_is_none_is_refused(api: httpx.Client, untou
     reads = batch(*(asked("GET", url) for url in ("Patient/x/_history", "Patient/x/y", "Patient/a b", "metadata")))
     answer = api.post("/fhir", json=reads)
     assert answer.status_code == 200
-    assert [status[:3] for status in statuses(answer.json())] == ["404", "404", "422", "400"]
+    assert [status[:3] for status in statuses(answer.json())] == ["400", "400", "422", "400"]
 
 
 def test_an_error_tells_nothing_of_the_inside(api: httpx.Client) -> None:

@@ -44,6 +44,8 @@ AMISS: list[tuple[dict[str, Any], str]] = [
     (asked("PATCH", "Observation/w"), "request.method"),
     (asked("GET", "Elephant/1"), "request.url"),
     (asked("GET", "$everything"), "request.url"),
+    (asked("GET", "Patient/anna/_history/1"), "request.url"),
+    (asked("GET", "Patient/anna/$everything"), "request.url"),
     (asked("GET", "http://example.org/fhir/Patient/1"), "request.url"),
     (asked("DELETE", "Observation"), "request.url"),
     (asked("DELETE", "Observation?code=x"), "request.url"),
