@@ -17,7 +17,7 @@ from shared_code.records import (
     read_condition,
     read_query,
 )
-from tests.builders import identifier, observation, organization, person, system
+from tests.builders import appointment, identifier, observation, organization, person, system
 from tests.shared_code.records.deaths import Death, DyingTransport, dying_store, store_of
 from tests.shared_code.records.pauses import PausingTransport, pausing_store
 from tests.shared_code.records.test_transactions import prepare, state, unfinished, writes
@@ -186,3 +186,56 @@ async def test_a_transaction_that_was_aborted_while_it_kept_its_header_does_not_
     await store_of(database, lambda: utc() + timedelta(hours=1)).transactions.sweep()
     assert await unfinished(database) == []
     assert await state(clean) == "after"
+
+
+async def test_a_transaction_whose_request_is_cancelled_leaves_nothing(
+    cosmos: CosmosAccount, database: DatabaseProxy
+) -> None:
+    clean = store_of(database)
+    await prepare(clean)
+    transport = PausingTransport("records", 3)
+    async with pausing_store(cosmos.endpoint, cosmos.key, database.id, transport, utc) as slow:
+        transaction = asyncio.create_task(slow.transact(system(), writes(slow)))
+        await transport.paused.wait()
+        transaction.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await transaction
+        transport.go.set()
+    assert await state(clean) == "before"
+    assert await unfinished(database) == ["aborted"]
+    await clean.transact(system(), writes(clean))
+    assert await state(clean) == "after"
+
+
+async def test_persons_who_change_places_do_so_at_once_whatever_dies(
+    cosmos: CosmosAccount, database: DatabaseProxy
+) -> None:
+    clean = store_of(database)
+    places = [("anna", "bert"), ("bert", "anna")]
+    made = await clean.create(system(), appointment(*places[0]))
+    for write in range(1, 30):
+        before = await clean.read(system(), "Appointment", made.id)
+        transport = DyingTransport(write, after=write % 2 == 0)
+        async with dying_store(cosmos.endpoint, cosmos.key, database.id, transport, utc) as dying:
+            try:
+                await dying.update(
+                    system(), appointment(*places[before.version % 2], id=made.id, description=f"{write}")
+                )
+                await dying.transactions.quiet()
+            except Death:
+                pass
+        late = store_of(database, lambda: utc() + timedelta(hours=1))
+        for _ in range(2):
+            now = await clean.read(system(), "Appointment", made.id)
+            assert now.version in (before.version, before.version + 1)
+            for caller in (system(), person("anna"), person("bert")):
+                assert (await clean.read(caller, "Appointment", made.id)).text == now.text
+                page = await clean.search(caller, read_query("Appointment", [("_total", "accurate")]))
+                assert ([version.text for version in page.resources], page.total) == ([now.text], 1)
+                history = await clean.history(caller, "Appointment", made.id)
+                assert [version.version for version in history.resources] == list(range(now.version, 0, -1))
+            await late.transactions.sweep()
+        assert await unfinished(database) == []
+        if not transport.dead:
+            return
+    raise AssertionError("the update always dies")
