@@ -9,6 +9,8 @@ from pathlib import Path
 from local.cosmos.entra import EntraTokens
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
 from local.cosmos.faults import Faults
+from local.cosmos.index.background import IndexKeeper
+from local.cosmos.index.tables import prepare
 from local.cosmos.ranges import Ranges
 from local.cosmos.signature import AccountKey
 from local.cosmos.storage.catalog import Catalog, Container
@@ -39,6 +41,8 @@ class Account:
         self.ranges = Ranges(range_count)
         self.file = Database(directory / "cosmos.sqlite", wait_seconds)
         self.catalog = Catalog(self.file)
+        prepare(self.file.connection, self.catalog.identity)
+        self.index = IndexKeeper(self.catalog, self.file.open)
         self.faults = Faults()
         self.throughput = (
             None if request_units_per_second is None else Throughput(request_units_per_second, range_count)
@@ -50,6 +54,7 @@ class Account:
         self._background = [
             asyncio.create_task(self._sweep_forever()),
             asyncio.create_task(self.file.checkpoint_forever()),
+            asyncio.create_task(self.index.keep()),
         ]
         for task in self._background:
             task.add_done_callback(_report)
@@ -59,6 +64,7 @@ class Account:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        self.index.close()
         self.file.close()
 
     def container(self, request: Request) -> Container:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -61,6 +62,7 @@ class Server:
 
     async def _answer(self, request: Request) -> Answer:
         faults = self._account.faults
+        self._account.index.last_request = time.monotonic()
         if request.segments == FAULTS_PATH:
             return _faults(faults, request)
         page = page_for(request)

@@ -15,7 +15,7 @@ from local.cosmos.sql.values import UNDEFINED, Value
 
 Constant = Callable[[Expression], Value]
 _ID = ("id",)
-_MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Bound:
     column: str
     operator: str
     value: str
+
+    @property
+    def is_exact_id(self) -> bool:
+        """Whether it leaves one item of each partition key."""
+        return self.column == "id" and self.operator == "="
 
 
 @dataclass(slots=True)
@@ -118,10 +123,10 @@ def _is_component(value: Any) -> bool:
 
 def _by_id(found: Candidates, term: Expression, root: str | None, constant: Constant) -> None:
     match term:
-        case Binary() if term.operator in _MIRRORED:
+        case Binary() if term.operator in MIRRORED:
             for side, other, operator in (
                 (term.left, term.right, term.operator),
-                (term.right, term.left, _MIRRORED[term.operator]),
+                (term.right, term.left, MIRRORED[term.operator]),
             ):
                 value = constant(other)
                 if path_of(side, root) == _ID and type(value) is str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from local.cosmos.index.choice import Index
+from local.cosmos.index.lookups import question_of
 from local.cosmos.ranges import Scope
 from local.cosmos.sql.candidates import Candidates, candidates, conjuncts, path_of, root_alias
 from local.cosmos.sql.compiler import Compiler
@@ -85,7 +87,7 @@ class Execution:
             self.select.limit += self.select.offset
             self.select.offset = 0
         self._served = self._served_by_index()
-        self._scan = self._scan_of(found)
+        self._scan = self._scan_of(found, self._index(compiler, found, scope))
         self.pinned = found.epk
 
     @property
@@ -266,15 +268,23 @@ class Execution:
         self.select.filters = [one for one, is_served in zip(evaluators, served, strict=True) if not is_served]
         return [one for one, is_served in zip(evaluators, served, strict=True) if is_served]
 
-    def _scan_of(self, found: Candidates) -> Scan:
+    def _index(self, compiler: Compiler, found: Candidates, scope: Scope) -> Index | None:
+        """None for a query that names its items, and for one that the index cannot help."""
+        if found.pairs is not None or found.ids is not None or any(one.is_exact_id for one in found.bounds):
+            return None
+        policy = policy_of(self._container.properties)
+        question = question_of(self._query, compiler.constant, policy)
+        return None if question is None else Index(self._container, policy.text, question, found.epk, scope.interval)
+
+    def _scan_of(self, found: Candidates, index: Index | None) -> Scan:
         """Without ORDER BY the order of the better index will do, and ORDER BY the id alone is the order of one."""
         query = self._query
         if not query.order_by:
             by_id = found.epk is not None or found.ids is not None or any(one.column == "id" for one in found.bounds)
-            return Scan(self._container, found, Order.ID if by_id else Order.KEY)
+            return Scan(self._container, found, Order.ID if by_id else Order.KEY, index=index)
         if len(query.order_by) == 1 and path_of(query.order_by[0].expression, root_alias(query)) == ("id",):
-            return Scan(self._container, found, Order.ID, backwards=not query.order_by[0].ascending)
-        return Scan(self._container, found, Order.ANY)
+            return Scan(self._container, found, Order.ID, not query.order_by[0].ascending, index)
+        return Scan(self._container, found, Order.ANY, index=index)
 
 
 _ALL_ROWS = 2**31

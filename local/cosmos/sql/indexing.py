@@ -13,13 +13,15 @@ from local.cosmos.sql.syntax import Alias, Expression, Literal, Member, Query, S
 
 Path = tuple[str, ...]
 _ALWAYS: tuple[Path, ...] = (("id",), ("_ts",))
-_HERE, _BELOW, _EACH = "?", "*", "[]"
+EACH = "[]"  # stands for the elements of an array in a path
+_HERE, _BELOW = "?", "*"
 
 
 class IndexingPolicy:
     """One policy; of an included and an excluded path that both match, the more precise one decides."""
 
     def __init__(self, policy: dict[str, Any]) -> None:
+        self.text = msgspec.json.encode(policy, order="sorted")
         self._active = policy.get("indexingMode", "consistent") == "consistent"
         self._included = [_parts(entry["path"]) for entry in policy.get("includedPaths", [])]
         self._excluded = [_parts(entry["path"]) for entry in policy.get("excludedPaths", [])]
@@ -27,6 +29,11 @@ class IndexingPolicy:
             [(_parts(entry["path"]), entry.get("order", "ascending") == "ascending") for entry in index]
             for index in policy.get("compositeIndexes", [])
         ]
+
+    @property
+    def has_paths(self) -> bool:
+        """Whether it asks for any index beside the one of the ids."""
+        return self._active and bool(self._included)
 
     def covers(self, path: Path) -> bool:
         """Whether values at this path are indexed; `[]` stands for the elements of an array."""
@@ -36,11 +43,18 @@ class IndexingPolicy:
             return True
         return _precision(self._included, path) > _precision(self._excluded, path)
 
+    def reaches(self, path: Path) -> bool:
+        """Whether there may be indexed values at this path or below it."""
+        return self._active and any(
+            pattern[: len(path)] == path or (pattern[-1] == _BELOW and path[: len(pattern) - 1] == pattern[:-1])
+            for pattern in self._included
+        )
+
     def serves(self, condition: Expression, root: str | None) -> bool:
         """Whether the index alone can tell which items meet the condition: all its paths are indexed, here or below."""
         paths = _paths(condition, root)
         return bool(paths) and all(
-            path is not None and (self.covers(path) or self.covers((*path, _EACH)) or self.covers((*path, "x")))
+            path is not None and (self.covers(path) or self.covers((*path, EACH)) or self.covers((*path, "x")))
             for path in paths
         )
 
@@ -120,6 +134,6 @@ def _prefix(expression: Expression, root: str | None) -> Path | None:
     parts: list[str] = []
     while isinstance(expression, Member):
         key = expression.key
-        parts.append(str(key.value) if isinstance(key, Literal) and type(key.value) is str else _EACH)
+        parts.append(str(key.value) if isinstance(key, Literal) and type(key.value) is str else EACH)
         expression = expression.base
     return tuple(parts[::-1]) if isinstance(expression, Alias) and expression.name == root else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from local.cosmos.index.choice import Found, Index
 from local.cosmos.sql.candidates import Bound, Candidates
 from local.cosmos.sql.position import Position
 from local.cosmos.storage.catalog import Container
@@ -49,13 +50,15 @@ class Scan:
     candidates: Candidates
     order: Order
     backwards: bool = False
+    index: Index | None = None
 
     def items(
         self, connection: sqlite3.Connection, after: Position | None, patience_seconds: float | None
     ) -> Iterator[Candidate]:
         """From the item at `after` on, that one included; raises TooLong when `patience_seconds` are over."""
         give_up_at = None if patience_seconds is None else time.monotonic() + patience_seconds
-        cursor = connection.execute(*self.statement(after))
+        found = None if self.index is None else self.index.find(connection)
+        cursor = connection.execute(*self.statement(after, found))
         try:
             for row in cursor:
                 yield Candidate(*row)
@@ -74,8 +77,8 @@ class Scan:
             here, there = (item.epk, item.id), (start.epk, start.id)
         return here > there if self.backwards else here < there
 
-    def statement(self, after: Position | None) -> tuple[str, list[Any]]:
-        """The query for SQLite, from the item at `after` on, with its parameters."""
+    def statement(self, after: Position | None, among: Found | None = None) -> tuple[str, list[Any]]:
+        """The query for SQLite, from the item at `after` on, with its parameters; `among` what the index has found."""
         found = self.candidates
         conditions = ["(items.expires IS NULL OR items.expires > ?)"]
         values: list[Any] = [now()]
@@ -95,12 +98,14 @@ class Scan:
             values += [getattr(after, column) for column in columns]
         if found.pairs is not None:
             values.insert(0, found.pairs)
+        elif among is not None:
+            values[:0] = among.values
         ordered = ""
         if columns:
             direction = "DESC" if self.backwards else "ASC"
             ordered = " ORDER BY " + ", ".join(f"items.{column} {direction}" for column in columns)
         text = (
-            f"SELECT items.number, items.epk, items.id, items.body FROM {self._source()}"
+            f"SELECT items.number, items.epk, items.id, items.body FROM {self._source(among)}"
             f" WHERE {' AND '.join(conditions)}{ordered}"
         )
         return text, values
@@ -110,13 +115,15 @@ class Scan:
         leading = "id" if self.order is Order.ID or self.candidates.epk is not None else "epk"
         return bound.column == leading and bound.operator in (("<", "<=") if self.backwards else (">", ">="))
 
-    def _source(self) -> str:
+    def _source(self, among: Found | None) -> str:
         table = self.container.table
         if self.candidates.pairs is not None:
             return (
                 f"json_each(?) AS pair CROSS JOIN {table} AS items"
                 " ON items.epk = pair.value ->> 0 AND items.id = pair.value ->> 1"
             )
+        if among is not None:
+            return f"({among.text}) AS found CROSS JOIN {table} AS items ON items.number = found.number"
         if self.candidates.epk is not None or self.order is Order.KEY:
             return f"{table} AS items INDEXED BY {table}_key"
         if self.order is Order.ID:

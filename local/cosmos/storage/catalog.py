@@ -6,6 +6,7 @@ import base64
 import sqlite3
 import struct
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from local.cosmos.storage.unique_keys import UniqueKey, unique_keys_of
 from local.cosmos.storage.versions import retention_minutes
 
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS account (identity TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS databases (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
     properties TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS containers (number INTEGER PRIMARY KEY AUTOINCREMENT, database INTEGER NOT NULL,
@@ -54,6 +56,8 @@ class Container:
     unique_keys: tuple[UniqueKey, ...] = field(init=False)
     keeps_versions_minutes: int | None = field(init=False)
     alt_content_path: str = field(init=False)
+    removed: int = 0  # items that were deleted since the start, roughly
+    index_missed: bool = False  # a query could not use the index, which has fallen behind
     _rid_bytes: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,12 +106,13 @@ class DatabaseEntry:
 
 
 class Catalog:
-    """All databases and containers of the account."""
+    """All databases and containers of the account; `identity` tells this file from one made anew in its place."""
 
     def __init__(self, file: Database) -> None:
         self._file = file
         self.databases: dict[str, DatabaseEntry] = {}
         file.connection.executescript(_SCHEMA)
+        self.identity = _identity(file.connection)
         by_number: dict[int, DatabaseEntry] = {}
         for number, name, properties in file.connection.execute("SELECT number, id, properties FROM databases"):
             by_number[number] = self.databases[name] = DatabaseEntry(number, name, msgspec.json.decode(properties))
@@ -231,6 +236,14 @@ class Catalog:
             _drop_tables(connection, container)
             connection.execute("DELETE FROM containers WHERE number = ?", (container.number,))
         del container.database.containers[container.id]
+
+
+def _identity(connection: sqlite3.Connection) -> str:
+    row = connection.execute("SELECT identity FROM account").fetchone()
+    if row is not None:
+        return str(row[0])
+    connection.execute("INSERT INTO account VALUES (?)", (identity := uuid.uuid4().hex,))
+    return identity
 
 
 def _make_table(connection: sqlite3.Connection, container: Container) -> None:

@@ -19,6 +19,19 @@ _CHECKPOINT_PAGES = 1000
 _LAST_RESORT_PAGES = 20_000  # the writer checkpoints by itself only when the background one cannot keep up
 
 
+_INDEX_FILE = "index.sqlite"
+_PRAGMAS = (
+    "busy_timeout = 10000",
+    "temp_store = MEMORY",
+    "main.journal_mode = WAL",
+    "main.synchronous = NORMAL",
+    "main.cache_size = -16000",
+    "terms.journal_mode = WAL",
+    "terms.synchronous = NORMAL",
+    "terms.cache_size = -4000",
+)
+
+
 class DataInUse(Exception):
     """Another server has the data; two would give out the same numbers."""
 
@@ -33,8 +46,7 @@ class Database:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path.with_name(path.name + ".lock"), time.monotonic() + wait_seconds)
-        self.connection = self._open()
-        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection = self.open()
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cosmos-reader")
         self._local = threading.local()
@@ -43,7 +55,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is written, or nothing is."""
-        self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.execute("BEGIN")  # IMMEDIATE would also wait for whoever writes the index
         try:
             yield self.connection
         except BaseException:
@@ -58,7 +70,7 @@ class Database:
     def _snapshot[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._open()
+            connection = self._local.connection = self.open()
         connection.execute("BEGIN")
         try:
             return work(connection)
@@ -78,7 +90,7 @@ class Database:
     def _checkpoint(self) -> None:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._open()
+            connection = self._local.connection = self.open()
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
@@ -88,9 +100,11 @@ class Database:
         self.connection.close()
         self._lock.close()
 
-    def _open(self) -> sqlite3.Connection:
+    def open(self) -> sqlite3.Connection:
+        """A connection to the file, with that of the index attached as `terms`."""
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=512)
-        for pragma in ("synchronous = NORMAL", "busy_timeout = 10000", "cache_size = -16000", "temp_store = MEMORY"):
+        connection.execute("ATTACH DATABASE ? AS terms", (str(self._path.with_name(_INDEX_FILE)),))
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 

@@ -55,6 +55,7 @@ class Writes:
         self.ts = now()
         self.last_item = container.last_item
         self.count = 0
+        self.removed = 0
 
     def read(self, epk: str, item_id: str) -> StoredItem | None:
         """The item as this transaction has made it."""
@@ -109,6 +110,7 @@ class Writes:
     def delete(self, item: StoredItem) -> None:
         """The item is gone when the transaction ends."""
         self.count += 1
+        self.removed += 1
         self._record("delete", item.epk, None, item)
         self._connection.execute(f"DELETE FROM {self.container.table} WHERE number = ?", (item.number,))
 
@@ -126,6 +128,7 @@ class Writes:
         ).fetchall()
         for item in map(StoredItem._make, rows):
             self.count += 1
+            self.removed += 1
             self._record("delete", item.epk, None, item, expired=True)
         numbers = msgspec.json.encode([row[0] for row in rows]).decode()
         self._connection.execute(f"DELETE FROM {table} WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
@@ -168,6 +171,7 @@ def writing(file: Database, container: Container) -> Iterator[Writes]:
             )
     if writes.count:
         container.lsn, container.last_item = writes.lsn, writes.last_item
+        container.removed += writes.removed
 
 
 def sweep(file: Database, container: Container, at_most: int) -> None:

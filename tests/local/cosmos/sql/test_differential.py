@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from local.cosmos.documents import read_document
+from local.cosmos.index.tables import Follower, prepare
 from local.cosmos.ranges import WHOLE, Scope
 from local.cosmos.sql.execution import Execution, Limits
 from local.cosmos.sql.parser import parse
@@ -128,19 +129,43 @@ TAGGED = [reference.tagged(item) for item in ITEMS]
 
 
 class Engine:
-    """The server's engine over one partition key, without the web server."""
+    """The server's engine over one partition key, without the web server; through the index of terms or without it."""
 
-    def __init__(self, file: Database) -> None:
+    def __init__(self, file: Database, *, indexed: bool) -> None:
         self._file = file
         catalog = Catalog(file)
+        prepare(file.connection, catalog.identity)
         policy = {"includedPaths": [{"path": "/*"}], "excludedPaths": [{"path": "/o/x/?"}]}
         properties = {"id": "c", "partitionKey": {"paths": ["/pk"], "kind": "Hash"}, "indexingPolicy": policy}
         self._container: Container = catalog.create_container(catalog.create_database("db"), properties, None)
         key = self._container.key.key(["p"])
-        self._scope = Scope(key, WHOLE, "0")
-        with writing(file, self._container) as writes:
-            for item in ITEMS:
-                writes.insert(key.epk, read_document(json.dumps(item).encode()))
+        # One partition of few items is gone through; over several, whatever the index can tell is asked for.
+        self._scope = Scope(None, WHOLE, None) if indexed else Scope(key, WHOLE, "0")
+        if indexed:
+            self._write(key.epk, [{**item, "id": ITEMS[place]["id"]} for place, item in enumerate(ITEMS[20:40])])
+            self._follow()
+            self._write(key.epk, ITEMS[:10])
+            self._write(key.epk, ITEMS[20:50])
+            self._follow()
+            self._write(key.epk, ITEMS[10:20])
+            self._write(key.epk, ITEMS[50:])
+        else:
+            self._write(key.epk, ITEMS)
+
+    def _write(self, epk: str, items: list[dict[str, Any]]) -> None:
+        with writing(self._file, self._container) as writes:
+            for item in items:
+                document = read_document(json.dumps(item).encode())
+                current = writes.read(epk, document.id)
+                if current is None:
+                    writes.insert(epk, document)
+                else:
+                    writes.update(current, document)
+
+    def _follow(self) -> None:
+        connection = self._file.open()
+        Follower.of(self._container).step(connection)
+        connection.close()
 
     def run(self, query: str, page_items: int = 1000) -> list[Any]:
         execution = Execution(parse(query), {}, self._container, self._scope)
@@ -154,10 +179,10 @@ class Engine:
                 return found
 
 
-@pytest.fixture(scope="module")
-async def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="module", params=[False, True], ids=["items", "index"])
+async def engine(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
     file = Database(tmp_path_factory.mktemp("engine") / "items.sqlite")
-    yield Engine(file)
+    yield Engine(file, indexed=request.param)
     file.close()
 
 

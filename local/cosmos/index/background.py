@@ -1,0 +1,83 @@
+"""Keeps the index behind the items, in a thread of its own and while requests leave room for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from local.cosmos.index import tables
+from local.cosmos.index.tables import Follower
+from local.cosmos.sql.indexing import policy_of
+from local.cosmos.storage.catalog import Catalog, Container
+
+_LOOK_EVERY_SECONDS = 0.1
+_QUIET_SECONDS = 0.2  # so long nobody has asked for anything when items are taken in
+_REMOVED_BEFORE_SWEEP = 5_000
+
+
+class IndexKeeper:
+    """Takes new items into the index when the server is quiet, or at once where a query has missed them."""
+
+    def __init__(self, catalog: Catalog, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._catalog, self._connect = catalog, connect
+        self._followers: dict[int, Follower] = {}
+        self._reached: dict[int, int] = {}
+        self._swept: dict[int, int] = {}
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cosmos-index")
+        self._connection: sqlite3.Connection | None = None
+        self.last_request = 0.0
+
+    def behind(self, container: Container) -> int:
+        """How many transactions are not in the index."""
+        if not policy_of(container.properties).has_paths:
+            return 0
+        return container.lsn - self._reached.get(container.number, 0)
+
+    async def keep(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            containers = list(self._catalog.all_containers())
+            for container in containers:
+                await self._follow(container)
+            for number in self._followers.keys() - {container.number for container in containers}:
+                del self._followers[number]
+                await self._run(lambda connection, gone=number: tables.forget(connection, gone))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Waits for the step that runs."""
+        self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _follow(self, container: Container) -> None:
+        policy = policy_of(container.properties)
+        if not policy.has_paths:
+            return
+        number = container.number
+        follower = self._followers.get(number)
+        if follower is None or follower.policy != policy.text:
+            follower = self._followers[number] = Follower.of(container)
+            self._reached.pop(number, None)
+        while self._reached.get(number) != container.lsn and (self._is_quiet() or container.index_missed):
+            self._reached[number] = await self._run(follower.step)
+        container.index_missed = False
+        if self._is_quiet() and (
+            number not in self._swept or container.removed - self._swept[number] >= _REMOVED_BEFORE_SWEEP
+        ):
+            self._swept[number] = container.removed
+            await self._run(follower.sweep)
+
+    def _is_quiet(self) -> bool:
+        return time.monotonic() - self.last_request > _QUIET_SECONDS
+
+    async def _run[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._with_connection, work)
+
+    def _with_connection[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = self._connect()
+        return work(self._connection)
