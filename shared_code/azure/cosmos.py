@@ -88,6 +88,22 @@ async def read_many(
     return found
 
 
+async def first_page(
+    container: ContainerProxy, sql: str, parameters: list[dict[str, Any]], limit: int, what: str, **where: Any
+) -> tuple[list[Item], bool]:
+    """The first page that a query gives, of one consistent state, and whether it stopped short of the query's limit.
+
+    A page has at most about 4 MB, however many items that is.
+    """
+    with cosmos_errors(what):
+        pages: Any = container.query_items(sql, parameters=parameters, max_item_count=limit, **where).by_page()
+        async for page in pages:
+            items = [item async for item in page]
+            if items:
+                return items, len(items) < limit and pages.continuation_token is not None
+    return [], False
+
+
 def stored_bytes(item: Mapping[str, Any]) -> int:
     """About how long an item is on the wire, never less: its texts are escaped there."""
     text = item.get("resource")

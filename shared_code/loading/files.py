@@ -20,13 +20,12 @@ from shared_code.identity import Caller, read_scopes
 from shared_code.loading.bundles import BundleLoader
 from shared_code.loading.entries import Entry, read_entries
 from shared_code.loading.jobs import LEASE_SECONDS, Job, Jobs
-from shared_code.loading.streams import lines, unpacked
+from shared_code.loading.streams import groups, lines, unpacked
 from shared_code.records import RecordStore, Write, update_write
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
 
-LINES_AT_ONCE = 100
 MAX_BUNDLE_BYTES = 200_000_000
 LOADER = Caller("loader", "system", None, read_scopes(["system/*.cruds"]))
 _NO_SUCH_BLOB = (400, 404)  # 400: a name that no blob can have
@@ -151,23 +150,14 @@ class FileLoader:
     # Lines
 
     async def _load_lines(self, content: AsyncIterator[bytes], job: Job) -> None:
-        number = 0
-        chunk: list[tuple[int, bytes]] = []
-        async for line in lines(content):
-            number += 1
-            if number > job.done and line.strip():
-                chunk.append((number, line))
-            if len(chunk) == LINES_AT_ONCE:
-                await self._load_chunk(chunk, job)
-                await job.save(number)
-                chunk = []
-        await self._load_chunk(chunk, job)
-        await job.save(number)
+        async for group in groups(lines(content), job.done):
+            await self._load_group(group, job)
+            await job.save(group[-1][0])
 
-    async def _load_chunk(self, chunk: list[tuple[int, bytes]], job: Job) -> None:
+    async def _load_group(self, group: list[tuple[int, bytes]], job: Job) -> None:
         """Load some lines together, or where that fails each by itself, so that one bad line keeps back no other."""
         writes: list[tuple[int, Write]] = []
-        for number, line in chunk:
+        for number, line in group:
             try:
                 writes.append((number, self._write(number, line, job)))
             except (errors.Malformed, errors.Invalid, errors.TooLarge, errors.NotFound) as error:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from shared_code import errors
 
 MAX_LINE_BYTES = 4_000_000
+LINES_AT_ONCE, BYTES_AT_ONCE = 100, 4_000_000
 MAX_UNPACKED_RATIO = 1000  # of gzip's output to its input; above, it is a bomb
 PIECE_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
@@ -94,3 +95,21 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             raise errors.TooLarge(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
     if rest.strip():
         yield rest
+
+
+async def groups(found: AsyncIterator[bytes], after: int) -> AsyncIterator[list[tuple[int, bytes]]]:
+    """Lines with their numbers, from 1, in groups that memory holds; without those up to `after`, and empty ones."""
+    group: list[tuple[int, bytes]] = []
+    size = number = 0
+    async for line in found:
+        number += 1
+        if number <= after:
+            continue
+        if group and (len(group) == LINES_AT_ONCE or size + len(line) > BYTES_AT_ONCE):
+            yield group
+            group, size = [], 0
+        if line.strip():
+            group.append((number, line))
+            size += len(line)
+    if group:
+        yield group

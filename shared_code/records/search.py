@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared_code import errors
-from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel
+from shared_code.azure.cosmos import Item, cosmos_errors, first_page, in_parallel
 from shared_code.fhir import SHARED_TYPES, criterion, is_homed_type, search_parameters
 from shared_code.identity import Caller
 from shared_code.records.conditions import person_of
@@ -168,24 +168,12 @@ class Searches:
 
         async def fetch() -> list[Item]:
             nonlocal more
-            raw, cut_short = await self._first_page(sql, parameters, wanted + 1, where)
+            raw, cut_short = await first_page(self._records, sql, parameters, wanted + 1, "a search", **where)
             more = raw[:wanted][-1]["id"] if raw and (cut_short or len(raw) > wanted) else None
             return raw[:wanted]
 
         items = await self._transactions.snapshot(fetch)
         return [item for item in items if item["kind"] in scope.kinds and query.filter.matches(item)], more
-
-    async def _first_page(
-        self, sql: str, parameters: list[dict[str, Any]], limit: int, where: dict[str, Any]
-    ) -> tuple[list[Item], bool]:
-        """The first page that the store gives, of one consistent state, and whether it stopped short of the limit."""
-        with cosmos_errors("a search"):
-            pages: Any = self._records.query_items(sql, parameters=parameters, max_item_count=limit, **where).by_page()
-            async for page in pages:
-                items = [item async for item in page]
-                if items:
-                    return items, len(items) < limit and pages.continuation_token is not None
-        return [], False
 
     async def _ranges(self, lo: str, hi: str) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
         with cosmos_errors("the feed ranges"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared_code import errors
-from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel
+from shared_code.azure.cosmos import Item, first_page, in_parallel
 from shared_code.fhir import Resource, home_of, is_homed_type, resource_types, validate
 from shared_code.identity import Caller, may_see, require_scope
 from shared_code.records.claims import Claims
@@ -90,12 +90,14 @@ class RecordStore:
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
         wanted = int(version) if version.isdecimal() and len(version) < 10 else 0
-        versions = await self._versions(caller, item, wanted + 1, 1) if wanted <= item["version"] else []
-        if not versions or versions[0]["version"] != wanted:
+        if item["version"] != wanted:
+            versions, _ = await self._versions(caller, item, wanted + 1, 1)
+            item = versions[0] if versions else item
+        if item["version"] != wanted:
             raise errors.NotFound(f"{resource_type}/{resource_id} has no version {version[:20]}")
-        if versions[0]["deleted"]:
+        if item["deleted"]:
             raise errors.Gone(f"version {version} of {resource_type}/{resource_id} is its deletion")
-        return stored(versions[0])
+        return stored(item)
 
     async def history(
         self,
@@ -110,9 +112,9 @@ class RecordStore:
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
         below = version_of_cursor(cursor) if cursor else MAX_VERSION
-        found = await self._versions(caller, item, below, count + 1)
-        more = make_cursor("", "", str(found[count - 1]["version"])) if len(found) > count else None
-        return Page([stored(one, one["version"] == 1) for one in found[:count]], None, more)
+        found, more = await self._versions(caller, item, below, count)
+        cursor = make_cursor("", "", str(found[-1]["version"])) if more else None
+        return Page([stored(one, one["version"] == 1) for one in found], None, cursor)
 
     async def search(self, caller: Caller, query: Query) -> Page:
         """A page of what matches and the caller may see."""
@@ -291,16 +293,27 @@ class RecordStore:
             raise missing
         return item
 
-    async def _versions(self, caller: Caller, item: Item, below: int, count: int) -> list[Item]:
-        """The newest versions below one that the caller may see, from wherever the resource is or was at home."""
+    async def _versions(self, caller: Caller, item: Item, below: int, count: int) -> tuple[list[Item], bool]:
+        """The newest versions below one that the caller may see, wherever they are, and whether there are older ones.
+
+        Large versions fill a page of the store before they are `count`: then there are fewer.
+        """
         homes = [item["pk"], *item.get("movedFrom", [])]
         found: dict[int, Item] = {}
-        for rows in await in_parallel([partial(self._versions_in, caller, pk, item, below, count) for pk in homes]):
+        complete_from = 0
+        for rows, rest in await in_parallel(
+            [partial(self._versions_in, caller, pk, item, below, count + 1) for pk in homes]
+        ):
             found |= {row["version"]: row for row in rows}
-        return [found[version] for version in sorted(found, reverse=True)][:count]
+            complete_from = max(complete_from, rest)
+        versions = [version for version in sorted(found, reverse=True) if version >= complete_from]
+        return [found[version] for version in versions[:count]], complete_from > 0 or len(versions) > count
 
-    async def _versions_in(self, caller: Caller, pk: str, item: Item, below: int, count: int) -> list[Item]:
-        """Those in one partition. The current ones are read first: what is none any more then is a past one."""
+    async def _versions_in(self, caller: Caller, pk: str, item: Item, below: int, count: int) -> tuple[list[Item], int]:
+        """Those in one partition, and the oldest of them where there are more than were read (else 0).
+
+        The current ones are read first: what is none any more by then is a past one.
+        """
         rows = [row for row in await self.transactions.versions(pk, item["id"]) if row["kind"] == "current"]
         mine = "NOT IS_DEFINED(c.movedTo)" if caller.kind == "system" else "true"
         parameters: list[dict[str, Any]] = [
@@ -315,9 +328,9 @@ class RecordStore:
             f"SELECT * FROM c WHERE c.kind = 'past' AND c.of = @of AND c.version < @below AND {mine}"
             " ORDER BY c.version DESC OFFSET 0 LIMIT @count"
         )
-        with cosmos_errors(item["id"]):
-            rows += [row async for row in self._records.query_items(sql, parameters=parameters, partition_key=pk)]
-        return [row for row in rows if row["version"] < below and sees(caller, row)]
+        past, cut_short = await first_page(self._records, sql, parameters, count, item["id"], partition_key=pk)
+        seen = [row for row in [*rows, *past] if row["version"] < below and sees(caller, row)]
+        return seen, past[-1]["version"] if cut_short else 0
 
 
 def sees(caller: Caller, item: Item) -> bool:

@@ -9,7 +9,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared_code import errors
-from shared_code.loading.streams import MAX_LINE_BYTES, PIECE_BYTES, lines, unpacked
+from shared_code.loading.streams import (
+    BYTES_AT_ONCE,
+    LINES_AT_ONCE,
+    MAX_LINE_BYTES,
+    PIECE_BYTES,
+    groups,
+    lines,
+    unpacked,
+)
 
 TEXT = b'{"a":1}\n{"b":2}\n' * 5000
 
@@ -107,3 +115,11 @@ async def test_a_line_longer_than_any_resource_is_refused_before_it_ends() -> No
 
     with pytest.raises(errors.TooLarge, match=f"{MAX_LINE_BYTES:,}"):
         await whole(lines(endless()))
+
+
+async def test_lines_come_in_groups_of_limited_number_and_bytes() -> None:
+    short, long = b"x\n" * (LINES_AT_ONCE + 1), (b"y" * (BYTES_AT_ONCE * 2 // 3) + b"\n") * 3
+    found = [group async for group in groups(lines(chunked(short + b"\n" + long, 100_000)), 1)]
+    assert [len(group) for group in found] == [LINES_AT_ONCE, 1, 1, 1]
+    numbers = [number for group in found for number, _ in group]
+    assert numbers == [*range(2, LINES_AT_ONCE + 2), *range(LINES_AT_ONCE + 3, LINES_AT_ONCE + 6)]

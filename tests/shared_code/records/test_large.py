@@ -78,3 +78,21 @@ async def test_a_death_in_the_update_of_a_large_resource_leaves_one_version_or_t
         if not transport.dead:
             break
     assert seen == {"final", "amended"}
+
+
+async def test_a_history_of_large_versions_comes_in_pages_that_memory_holds(store: RecordStore) -> None:
+    made = await store.create(system(), observation("anna", note=[{"text": LONG}, {"text": LONG}]))
+    for number in range(2, 8):
+        subject = "bert" if number > 4 else "anna"
+        note = [{"text": f"{number}{LONG}"}, {"text": LONG}]
+        await store.update(system(), observation(subject, id=made.id, note=note))
+    seen: list[int] = []
+    pages = 0
+    cursor = None
+    while pages == 0 or cursor:
+        page = await store.history(system(), "Observation", made.id, 50, cursor)
+        assert sum(len(version.text or "") for version in page.resources) < 10_000_000
+        seen += [version.version for version in page.resources]
+        pages, cursor = pages + 1, page.next
+    assert seen == [7, 6, 5, 4, 3, 2, 1]
+    assert pages > 1
