@@ -21,7 +21,7 @@ from shared_code.loading.bundles import BundleLoader
 from shared_code.loading.entries import Entry, read_entries
 from shared_code.loading.jobs import LEASE_SECONDS, Job, Jobs
 from shared_code.loading.streams import groups, lines, unpacked
-from shared_code.records import RecordStore, Write, update_write
+from shared_code.records import Contended, RecordStore, Write, update_write
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
@@ -168,7 +168,9 @@ class FileLoader:
                 raise errors.Conflict("two lines have the same resource")
             if writes:
                 await self._store.transact(LOADER, [write for _, write in writes])
-        except (errors.Conflict, errors.Invalid, errors.TooLarge, errors.NotFound, errors.VersionConflict):
+        except (errors.Throttled, errors.Busy):
+            raise
+        except errors.PortalError:
             for number, write in writes:  # in order: of two lines with one resource the later one counts
                 await self._load_line(number, write, job)
             return
@@ -179,7 +181,7 @@ class FileLoader:
         try:
             await self._store.transact(LOADER, [write])
             job.count(write.type)
-        except (errors.Throttled, errors.Busy):
+        except (errors.Throttled, errors.Busy, Contended):  # nothing is wrong with the line
             raise
         except errors.PortalError as error:
             job.fail({"line": number}, error)

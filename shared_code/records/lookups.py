@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_code import errors
-from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel, read_many
+from shared_code.azure.cosmos import Item, first_page, in_parallel, read_many
 from shared_code.identity import Caller, may_see
 from shared_code.records.claims import Claims
 from shared_code.records.conditions import Condition
@@ -74,10 +74,10 @@ class Lookups:
         async def fetch() -> list[Item]:
             nonlocal last
             sql, parameters = page_query(search, ("current",), after, _PAGE)
-            with cosmos_errors("a condition"):
-                rows = self._records.query_items(sql, parameters=parameters, partition_key=condition.pk)
-                items = [item async for item in rows]
-            last = items[-1]["id"] if len(items) == _PAGE else None
+            items, cut_short = await first_page(
+                self._records, sql, parameters, _PAGE, "a condition", partition_key=condition.pk
+            )
+            last = items[-1]["id"] if cut_short or len(items) == _PAGE else None
             return items
 
         while last is not None and len(found) < _ENOUGH:

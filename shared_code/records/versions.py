@@ -48,7 +48,11 @@ class Write:
 
 def require_version(current: Item | None, if_match: str | None) -> None:
     """Raises VersionConflict where `if_match` ('W/"3"') names another version than the stored one."""
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None:
+        return
+    if if_match.strip() == "*":
+        if current is None or current["deleted"]:
+            raise errors.VersionConflict("If-Match says that there is such a resource, but there is none")
         return
     match = _ETAG.fullmatch(if_match.strip())
     if not match:

@@ -136,3 +136,30 @@ async def test_a_sweep_goes_on_where_one_transaction_cannot_be_finished(
     faults()
     await late.transactions.sweep()
     assert await unfinished(database) == []
+
+
+async def test_empty_pages_and_refused_reads_change_no_answer(store: RecordStore, faults: SetFaults) -> None:
+    made = [await store.create(system(), observation()) for _ in range(7)]
+    await store.update(system(), observation(id=made[0].id, status="amended"))
+    faults(
+        {"fault": "empty-page", "probability": 0.5, "operations": ["query"]},
+        {"fault": "503", "probability": 0.2, "operations": ["read", "query"]},
+        {"fault": "429", "probability": 0.2, "operations": ["read", "query"]},
+    )
+    for caller in (person("anna"), system()):
+        found: list[str] = []
+        cursor: list[tuple[str, str]] = []
+        while True:
+            query = read_query("Observation", [("_count", "3"), ("_total", "accurate"), *cursor])
+            page = await store.search(caller, query)
+            assert page.total == 7
+            found += [version.id for version in page.resources]
+            if page.next is None:
+                break
+            cursor = [("_cursor", page.next)]
+        assert sorted(found) == sorted(version.id for version in made)
+        history = await store.history(caller, "Observation", made[0].id)
+        assert [version.version for version in history.resources] == [2, 1]
+    condition = "patient=Patient/bert&code=29463-7"
+    first, second = [await store.create(system(), observation("bert"), condition) for _ in range(2)]
+    assert (first.created, second.created, second.id) == (True, False, first.id)
