@@ -143,8 +143,8 @@ async def test_empty_pages_and_refused_reads_change_no_answer(store: RecordStore
     await store.update(system(), observation(id=made[0].id, status="amended"))
     faults(
         {"fault": "empty-page", "probability": 0.5, "operations": ["query"]},
-        {"fault": "503", "probability": 0.2, "operations": ["read", "query"]},
-        {"fault": "429", "probability": 0.2, "operations": ["read", "query"]},
+        {"fault": "503", "probability": 0.03, "operations": ["read", "query"]},
+        {"fault": "429", "probability": 0.2, "operations": ["read", "query"], "seconds": 0},
     )
     for caller in (person("anna"), system()):
         found: list[str] = []

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from shared_code import errors
+from shared_code.fhir import parse
 from shared_code.records import (
     ConditionalCreate,
     RecordStore,
@@ -239,3 +243,59 @@ async def test_persons_who_change_places_do_so_at_once_whatever_dies(
         if not transport.dead:
             return
     raise AssertionError("the update always dies")
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_conditional_creates_with_deaths_make_one_of_each(
+    cosmos: CosmosAccount, database: DatabaseProxy, seed: int
+) -> None:
+    start, began = utc(), time.monotonic()
+
+    def fast() -> datetime:  # the deadlines of the dead pass in a second
+        return start + timedelta(seconds=(time.monotonic() - began) * 60)
+
+    calm = store_of(database, fast)
+    ends = began + 3
+
+    async def create(store: RecordStore, chance: random.Random) -> None:
+        value = str(chance.randrange(1000))
+        if chance.random() < 0.5:
+            own = organization(identifier=[identifier(value)])
+            await store.create(system(), own, f"identifier=http://example.org/ids|{value}")
+        else:
+            own = observation(chance.choice(["anna", "bert"]), identifier=[identifier(value)])
+            subject = own["subject"]["reference"]
+            await store.create(system(), own, f"patient={subject}&identifier=http://example.org/ids|{value}")
+
+    async def creator(number: int) -> None:
+        chance = random.Random(seed * 10 + number // 2)  # two and two create the same at the same moment
+        while time.monotonic() < ends:
+            try:
+                await create(calm, chance)
+            except (errors.Conflict, errors.Busy):
+                continue
+
+    async def mortal(number: int) -> None:
+        chance = random.Random(seed * 10 + number // 2)
+        while time.monotonic() < ends:
+            transport = DyingTransport(chance.randint(1, 9), after=chance.random() < 0.5)
+            async with dying_store(cosmos.endpoint, cosmos.key, database.id, transport, fast) as dying:
+                try:
+                    while time.monotonic() < ends:
+                        await create(dying, chance)
+                except (errors.Conflict, errors.Busy, Death):
+                    continue
+
+    await asyncio.gather(*(creator(number) for number in range(4)), mortal(0), mortal(2))
+    await calm.transactions.quiet()
+    await store_of(database, lambda: utc() + timedelta(days=30)).transactions.sweep()
+    seen: list[tuple[str, str, str]] = []
+    for resource_type in ("Organization", "Observation"):
+        page = await calm.search(system(), read_query(resource_type, [("_count", "1000")]))
+        for version in page.resources:
+            value = parse(version.text or "")["identifier"][0]["value"]
+            seen.append((resource_type, str(version.person), value))
+            if resource_type == "Organization":
+                condition = read_condition("Organization", f"identifier=http://example.org/ids|{value}")
+                assert (await calm.find(system(), [condition]))[condition] == [version.id]
+    assert len(seen) == len(set(seen)) > 50
