@@ -175,13 +175,16 @@ async def update(req: func.HttpRequest) -> Answer:
     resource = _of_type(resource_of(req), kind)
     if resource.get("id") != own:
         raise errors.Malformed(f"the id in the resource must be the one in the address, {own}", f"{kind}.id")
-    version = await record_store().update(caller, resource, _if_match(req))
+    version = await record_store().update(
+        caller, resource, req.headers.get("if-match"), guarded=settings().require_if_match
+    )
     return _written(req, version, 201 if version.created else 200)
 
 
 async def delete(req: func.HttpRequest) -> Answer:
     """FHIR delete, guarded by If-Match."""
-    version = await record_store().delete(await caller_of(req), *_named(req), _if_match(req))
+    caller, (kind, own), guarded = await caller_of(req), _named(req), settings().require_if_match
+    version = await record_store().delete(caller, kind, own, req.headers.get("if-match"), guarded=guarded)
     return Answer(204, None, {"ETag": version.etag} if version else {})
 
 
@@ -196,14 +199,6 @@ async def _found(req: func.HttpRequest, caller: Caller, parameters: Sequence[tup
     query = read_query(kind, parameters, strict="handling=strict" in (req.headers.get("prefer") or ""))
     page = await record_store().search(caller, query)
     return Answer(200, dump(searchset(settings().fhir_base_url, page, query)))
-
-
-def _if_match(req: func.HttpRequest) -> str | None:
-    """The If-Match header. Raises VersionConflict where it is missing and the app is set to want it."""
-    if_match: str | None = req.headers.get("if-match")
-    if if_match is None and settings().require_if_match:
-        raise errors.VersionConflict('this needs If-Match here: read the resource first and send its ETag, W/"…"')
-    return if_match
 
 
 # Answers

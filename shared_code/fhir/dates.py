@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+_LARGEST_OFFSET = timedelta(hours=14)
 EARLIEST = "0001-01-01T00:00:00.000000Z"
 LATEST = "9999-12-31T23:59:59.999999Z"
 
@@ -31,6 +32,8 @@ def span(text: str) -> tuple[str, str]:
     try:
         if zone and zone != "Z":
             offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
+            if offset > _LARGEST_OFFSET or int(zone[4:6]) > 59:
+                raise ValueError(f"'{text}' has no zone that there is")
             start = start - offset if zone[0] == "+" else start + offset
     except OverflowError:  # within hours of the first or last instant that there is
         return (EARLIEST, EARLIEST) if start.year == 1 else (LATEST, LATEST)

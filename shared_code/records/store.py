@@ -204,20 +204,29 @@ class RecordStore:
                 await asyncio.sleep(0.01 * 3**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def update(self, caller: Caller, resource: Resource, if_match: str | None = None) -> Stored:
+    async def update(
+        self, caller: Caller, resource: Resource, if_match: str | None = None, *, guarded: bool = False
+    ) -> Stored:
         """Store the next version, or the first one under an id of the caller's making.
 
-        raises   Invalid, Forbidden, NotFound, VersionConflict: `if_match` is not the stored version
+        raises   Invalid, Forbidden, NotFound, VersionConflict: `if_match` is not the stored version, or is
+                 missing where a stored one is guarded
         """
         resource_type = require_type(resource.get("resourceType"))
         validate(resource)
         resource_id = resource.get("id")
         if not isinstance(resource_id, str):
             raise errors.Malformed(f"an update needs the id in the {resource_type}", f"{resource_type}.id")
-        return _one(await self._writer.apply(caller, [update_write(resource, resource_id, if_match)]))
+        return _one(await self._writer.apply(caller, [update_write(resource, resource_id, if_match, guarded=guarded)]))
 
     async def delete(
-        self, caller: Caller, resource_type: str, resource_id: str, if_match: str | None = None
+        self,
+        caller: Caller,
+        resource_type: str,
+        resource_id: str,
+        if_match: str | None = None,
+        *,
+        guarded: bool = False,
     ) -> Stored | None:
         """Delete it; the deletion is a version of its own. Deleting what is deleted already changes nothing.
 
@@ -226,7 +235,9 @@ class RecordStore:
         require_type(resource_type)
         if not is_fhir_id(resource_id):
             raise errors.NotFound(f"there is no {resource_type}/{resource_id[:70]}")
-        results = await self._writer.apply(caller, [Write("delete", resource_type, resource_id, if_match=if_match)])
+        results = await self._writer.apply(
+            caller, [Write("delete", resource_type, resource_id, if_match=if_match, guarded=guarded)]
+        )
         if results[0] is None and caller.kind != "system":
             raise errors.NotFound(f"there is no {resource_type}/{resource_id}")
         return results[0]
@@ -343,12 +354,12 @@ def sees(caller: Caller, item: Item) -> bool:
     return may_see(caller, item["type"], item["person"]) or caller.person in item.get("links", ())
 
 
-def update_write(resource: Resource, resource_id: str, if_match: str | None = None) -> Write:
+def update_write(resource: Resource, resource_id: str, if_match: str | None = None, *, guarded: bool = False) -> Write:
     """The update of a resource; raises Malformed where the id is none."""
     resource_type = resource["resourceType"]
     if not is_fhir_id(resource_id):
         raise errors.Malformed("an id has 1 to 64 letters, digits, hyphens and dots", f"{resource_type}.id")
-    return Write("update", resource_type, resource_id, resource, place_of(resource, resource_id), if_match)
+    return Write("update", resource_type, resource_id, resource, place_of(resource, resource_id), if_match, guarded)
 
 
 def require_type(resource_type: object) -> str:

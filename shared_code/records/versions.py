@@ -32,6 +32,7 @@ class Write:
     resource   what to store; None for a delete
     place      where the resource will be at home; None for a delete
     if_match   the If-Match header as sent
+    guarded    whether a change of what exists has to say of which version, by if_match
     """
 
     interaction: Literal["create", "update", "delete"]
@@ -40,15 +41,21 @@ class Write:
     resource: Resource | None = None
     place: Place | None = None
     if_match: str | None = None
+    guarded: bool = False
 
     @property
     def item_id(self) -> str:
         return item_id(self.type, self.id)
 
 
-def require_version(current: Item | None, if_match: str | None) -> None:
-    """Raises VersionConflict where `if_match` ('W/"3"') names another version than the stored one."""
+def require_version(current: Item | None, if_match: str | None, *, guarded: bool = False) -> None:
+    """Raises VersionConflict where `if_match` ('W/"3"') names another version than the stored one.
+
+    guarded   also where there is a stored one and `if_match` names none
+    """
     if if_match is None:
+        if guarded and current is not None and not current["deleted"]:
+            raise errors.VersionConflict('this needs If-Match here: read the resource first and send its ETag, W/"…"')
         return
     if if_match.strip() == "*":
         if current is None or current["deleted"]:
@@ -73,7 +80,7 @@ def decide(
     elsewhere  items of the same id in other partitions, by pk: links, and tombstones of former homes
     raises     VersionConflict, Conflict (a create of what exists), Gone (it went to somebody else), TooLarge
     """
-    require_version(current, write.if_match)
+    require_version(current, write.if_match, guarded=write.guarded)
     if write.resource is None or write.place is None:
         return _deletion(current, elsewhere, now)
     exists = current is not None and not current["deleted"]

@@ -31,3 +31,9 @@ def test_a_change_without_if_match_is_refused_and_one_with_it_is_not(strict: htt
     answer = strict.put(address, json=changed, headers={"If-Match": 'W/"1"'})
     assert (answer.status_code, answer.headers["ETag"]) == (200, 'W/"2"')
     assert strict.delete(address, headers={"If-Match": 'W/"2"'}).status_code == 204
+
+
+def test_what_is_not_there_yet_needs_no_if_match(strict: httpx.Client) -> None:
+    answer = strict.put("/fhir/Patient/new", json=patient(id="new"))
+    assert (answer.status_code, answer.headers["ETag"]) == (201, 'W/"1"')
+    assert strict.put("/fhir/Patient/new", json=patient(id="new", gender="female")).status_code == 412
