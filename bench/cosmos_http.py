@@ -7,7 +7,6 @@ import argparse
 import json
 import tempfile
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -57,14 +56,14 @@ async def measure(repeats: int, calls: int) -> Findings:
     """Raw HTTP first, then the SDK; both sides in turns."""
     findings = Findings("cosmos_http", "The Cosmos server beside bare HTTP and SQLite, and recorded answers", COLUMNS)
     containers = ("--containers", str(ROOT / "infra" / "containers.json"), "--database", "portal")
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        with (
-            cosmos_server(Path(folder) / "cosmos", containers) as server,
-            bare_server(server, Path(folder)) as bare,
-            bare_server(server, None) as recorded,
-        ):
-            await _by_http(findings, server, bare, repeats, calls)
-            await _by_sdk(findings, server, recorded, repeats, max(100, calls // 10))
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
+        cosmos_server(Path(folder) / "cosmos", containers) as server,
+        bare_server(server, Path(folder)) as bare,
+        bare_server(server, None) as recorded,
+    ):
+        await _by_http(findings, server, bare, repeats, calls)
+        await _by_sdk(findings, server, recorded, repeats, max(100, calls // 10))
     findings.facts |= {"repeats": repeats, "calls per side and repeat": calls, "connections": AT_ONCE}
     return findings
 
@@ -72,7 +71,7 @@ async def measure(repeats: int, calls: int) -> Findings:
 async def _by_http(findings: Findings, server: ServerProcess, bare: ServerProcess, repeats: int, calls: int) -> None:
     kinds: dict[str, tuple[Callable[[int], bytes], int]] = {
         "read": (lambda number: read(number % ITEMS), 200),
-        "create": (lambda _: create(uuid.uuid4().hex), 201),
+        "create": (lambda _: create(next_id()), 201),
         f"batch of {BATCH}": (lambda _: batch(), 200),
     }
     sides = {"server": server, "bare": bare}
@@ -120,9 +119,9 @@ async def _by_sdk(findings: Findings, server: ServerProcess, recorded: ServerPro
             sides[name] = client.get_database_client("portal").get_container_client("records")
         # After a first write the ranges are read once, on both sides and before the clock starts.
         for container in sides.values():
-            for kind in SDK_CALLS.values():
+            for call in SDK_CALLS.values():
                 for number in range(ITEMS):
-                    await kind(container, number)
+                    await call(container, number)
         for kind, call in SDK_CALLS.items():
             medians: dict[str, list[float]] = {name: [] for name in sides}
             everything: dict[str, int] = dict.fromkeys(sides, 0)
@@ -160,6 +159,11 @@ async def _by_sdk(findings: Findings, server: ServerProcess, recorded: ServerPro
                 )
 
 
+def next_id() -> str:
+    """In the order of time, as the ids are that the app gives."""
+    return f"{time.time_ns():026}"
+
+
 def item(name: str) -> dict[str, Any]:
     """About a kilobyte, of the shape of a stored resource."""
     text = json.dumps({"resourceType": "Observation", "status": "final", "note": [{"text": "as before. " * 50}]})
@@ -182,7 +186,7 @@ def create(name: str) -> bytes:
 
 def batch() -> bytes:
     """A batch that creates ten items."""
-    operations = [{"operationType": "Create", "resourceBody": item(uuid.uuid4().hex)} for _ in range(BATCH)]
+    operations = [{"operationType": "Create", "resourceBody": item(next_id())} for _ in range(BATCH)]
     return _post(json.dumps(operations).encode(), {"x-ms-cosmos-is-batch-request": "True"})
 
 
@@ -200,11 +204,11 @@ async def _sdk_read(container: ContainerProxy, number: int) -> object:
 
 
 async def _sdk_create(container: ContainerProxy, _: int) -> object:
-    return await container.create_item(item(uuid.uuid4().hex))
+    return await container.create_item(item(next_id()))
 
 
 async def _sdk_batch(container: ContainerProxy, _: int) -> object:
-    operations: list[Any] = [("create", (item(uuid.uuid4().hex),)) for _ in range(BATCH)]
+    operations: list[Any] = [("create", (item(next_id()),)) for _ in range(BATCH)]
     return await container.execute_item_batch(operations, "bench")
 
 

@@ -83,7 +83,7 @@ class _Caller(asyncio.Protocol):
 
 
 async def send_all(port: int, requests: Sequence[bytes], status: int, at_once: int) -> tuple[float, list[float]]:
-    """The seconds that all took over `at_once` connections, and those of each; raises RuntimeError for other answers."""
+    """The seconds that all took over `at_once` connections, and those of each; RuntimeError for another answer."""
     loop = asyncio.get_running_loop()
     finished: list[asyncio.Future[None]] = []
     callers: list[_Caller] = []

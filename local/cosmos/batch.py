@@ -145,8 +145,7 @@ def _done(result: Result, *, with_body: bool) -> bytes:
     head = f'{{"statusCode":{result.status},"requestCharge":{result.charge:.2f}'
     if result.item is None:
         return head.encode() + b"}"
-    escaped = result.item.etag.replace('"', '\\"')
-    head += f',"eTag":"{escaped}"'
+    head += f',"eTag":"\\"{result.item.etag[1:-1]}\\""'
     if result.status == 304 or not with_body:
         return head.encode() + b"}"
     return head.encode() + b',"resourceBody":' + result.item.body + b"}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from local.cosmos.doubles import FloatReader, as_doubles, may_have_long_number
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.storage.catalog import Container
 
@@ -16,6 +17,9 @@ MAX_NESTING = 128
 MAX_TTL_SECONDS = 2**31 - 1
 SYSTEM_FIELDS = frozenset(("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"))
 _FORBIDDEN_IN_ID = frozenset("/\\?#")
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+_floats = FloatReader()  # of the event loop alone, like everything that writes
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_floats)
 
 
 @dataclass(slots=True)
@@ -40,11 +44,13 @@ def read_document(body: bytes) -> Document:
     """Parse and check the JSON of an item; raises CosmosError 400 or 413."""
     if len(body) > MAX_ITEM_BYTES:
         raise too_large()
-    fields = read_object(body)
+    _floats.is_exact = True
+    fields = read_object(body, _decoder)
     check_nesting(body, fields)
+    if not _floats.is_exact or may_have_long_number(body):
+        return document_of(fields)
     if SYSTEM_FIELDS.isdisjoint(fields):
         return checked(Document(fields, body.strip()[:-1]))
-    # The other fields keep their text, digit by digit.
     raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     for name in SYSTEM_FIELDS & raw.keys():
         del raw[name], fields[name]
@@ -52,8 +58,11 @@ def read_document(body: bytes) -> Document:
 
 
 def document_of(fields: dict[str, Any]) -> Document:
-    """The document that a patch has made."""
-    own = {name: value for name, value in fields.items() if name not in SYSTEM_FIELDS}
+    """The document with these fields: those that a patch has made, or whose text does not keep its numbers."""
+    try:
+        own = {name: as_doubles(value) for name, value in fields.items() if name not in SYSTEM_FIELDS}
+    except OverflowError:
+        raise bad_request("The item has a number that no double can hold.") from None
     body = msgspec.json.encode(own)
     if len(body) > MAX_ITEM_BYTES:
         raise too_large()
@@ -64,19 +73,18 @@ def document_of(fields: dict[str, Any]) -> Document:
 def stored_text(container: Container, document: Document, number: int, etag: str, ts: int) -> bytes:
     """The JSON that is kept, and sent as it is on every read: the item's fields, then the system's."""
     rid = container.item_rid(number)
-    escaped = etag.replace('"', '\\"')
     system = (
-        f',"_rid":"{rid}","_self":"{container.self_link}docs/{rid}/","_etag":"{escaped}"'
+        f',"_rid":"{rid}","_self":"{container.docs_link}{rid}/","_etag":"\\"{etag[1:-1]}\\""'
         f',"_attachments":"attachments/","_ts":{ts}}}'
     )
     return document.head + system.encode()
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, decoder: msgspec.json.Decoder[Any] = _ANY) -> dict[str, Any]:
     """A JSON object; raises CosmosError 400 for anything else, and for numbers that no double can hold."""
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        value = decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise bad_request(
             f"The request payload is invalid. Ensure to provide a valid request payload. {error}"
         ) from None

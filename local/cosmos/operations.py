@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from local.cosmos import charge
 from local.cosmos.documents import Document, document_of, read_object
-from local.cosmos.errors import CosmosError, bad_request, item_not_found, precondition_failed
+from local.cosmos.errors import bad_request, item_not_found, precondition_failed
 from local.cosmos.partition_keys import PartitionKey
 from local.cosmos.patch import Patch, patched
 from local.cosmos.storage.items import StoredItem, Writes
@@ -27,9 +27,7 @@ class Result:
 def create(writes: Writes, key: PartitionKey, document: Document) -> Result:
     """Raises CosmosError 409 if there is an item of that id under that key."""
     writes.container.key.require(document.fields, key)
-    if writes.read(key.epk, document.id) is not None:
-        raise CosmosError(409, "Entity with the specified id already exists in the system.")
-    item = writes.insert(key.epk, document)
+    item = writes.create(key.epk, document)
     return Result(201, item, charge.create(len(item.body)))
 
 

@@ -72,11 +72,19 @@ class KeyDefinition:
 
     def require(self, item: dict[str, Any], key: PartitionKey) -> None:
         """Raises CosmosError 400 / 1001 if the item belongs to another key than the request says."""
-        if self.of_item(item).epk != key.epk:
+        # The same values need no hash; other ones may still be the same key, as 1 and 1.0 are.
+        if not self._is_text(item, key) and self.of_item(item).epk != key.epk:
             raise bad_request(
                 "PartitionKey extracted from document doesn't match the one specified in the header.",
                 PARTITION_KEY_MISMATCH,
             )
+
+    def _is_text(self, item: dict[str, Any], key: PartitionKey) -> bool:
+        """Whether the one part of the key is a text, the same in both: the usual case, told without a hash."""
+        if len(self.paths) != 1 or len(self.paths[0]) != 1:
+            return False
+        value = item.get(self.paths[0][0])
+        return type(value) is str and (value,) == key.components
 
 
 def effective_partition_key(components: Sequence[Component], kind: str) -> str:

@@ -17,6 +17,7 @@ from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.explorer import page_for
 from local.cosmos.faults import PATH as FAULTS_PATH
 from local.cosmos.faults import Faults, Rule, refusal_of
+from local.cosmos.index.background import PATH as INDEX_PATH
 from local.cosmos.throughput import ranges_of
 from local.cosmos.wire import Answer, Request, path_segments
 
@@ -62,9 +63,11 @@ class Server:
 
     async def _answer(self, request: Request) -> Answer:
         faults = self._account.faults
-        self._account.index.last_request = time.monotonic()
         if request.segments == FAULTS_PATH:
             return _faults(faults, request)
+        if request.segments == INDEX_PATH:
+            return Answer(200, self._account.index.described())
+        self._account.index.last_request = time.monotonic()
         page = page_for(request)
         if page is not None:
             return page

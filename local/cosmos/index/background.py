@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
+
 from local.cosmos.index import tables
 from local.cosmos.index.tables import Follower
 from local.cosmos.sql.indexing import policy_of
 from local.cosmos.storage.catalog import Catalog, Container
 
+PATH = ["_local", "index"]
 _LOOK_EVERY_SECONDS = 0.1
 _QUIET_SECONDS = 0.2  # so long nobody has asked for anything when items are taken in
 _REMOVED_BEFORE_SWEEP = 5_000
@@ -35,6 +38,10 @@ class IndexKeeper:
         if not policy_of(container.properties).has_paths:
             return 0
         return container.lsn - self._reached.get(container.number, 0)
+
+    def described(self) -> bytes:
+        """How far behind the index of each container is, as JSON."""
+        return msgspec.json.encode({one.alt_content_path: self.behind(one) for one in self._catalog.all_containers()})
 
     async def keep(self) -> None:
         """Until it is cancelled."""

@@ -36,6 +36,9 @@ CREATE INDEX IF NOT EXISTS {table}_id ON {table} (id, epk);
 CREATE INDEX IF NOT EXISTS {table}_lsn ON {table} (lsn);
 CREATE INDEX IF NOT EXISTS {table}_expires ON {table} (expires) WHERE expires IS NOT NULL;
 """
+_INSERT = """
+INSERT INTO {table} (number, epk, id, lsn, ts, ttl, expires, etag, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,8 @@ class Container:
     default_ttl: int | None = field(init=False)
     unique_keys: tuple[UniqueKey, ...] = field(init=False)
     keeps_versions_minutes: int | None = field(init=False)
+    insert_statement: str = field(init=False)
+    docs_link: str = field(init=False)
     alt_content_path: str = field(init=False)
     removed: int = 0  # items that were deleted since the start, roughly
     index_missed: bool = False  # a query could not use the index, which has fallen behind
@@ -62,8 +67,10 @@ class Container:
 
     def __post_init__(self) -> None:
         self.table = f"items_{self.number}"
+        self.insert_statement = _INSERT.format(table=self.table)
         self._rid_bytes = struct.pack(">II", self.database.number, self.number | 0x80000000)
         self.rid = _text(self._rid_bytes)
+        self.docs_link = f"{self.self_link}docs/"
         self.alt_content_path = f"dbs/{self.database.id}/colls/{self.id}"
         self.adopt(self.properties)
 

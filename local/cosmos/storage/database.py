@@ -25,11 +25,13 @@ _PRAGMAS = (
     "temp_store = MEMORY",
     "main.journal_mode = WAL",
     "main.synchronous = NORMAL",
-    "main.cache_size = -16000",
+    "main.cache_size = -4000",
     "terms.journal_mode = WAL",
     "terms.synchronous = NORMAL",
     "terms.cache_size = -4000",
 )
+# The one connection of the event loop looks items up by key all over the file; the others mostly go through it once.
+_LOOKUP_CACHE = "main.cache_size = -60000"
 
 
 class DataInUse(Exception):
@@ -47,6 +49,7 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path.with_name(path.name + ".lock"), time.monotonic() + wait_seconds)
         self.connection = self.open()
+        self.connection.execute(f"PRAGMA {_LOOKUP_CACHE}")
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cosmos-reader")
         self._local = threading.local()

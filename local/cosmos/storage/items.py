@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from local.cosmos.documents import Document, stored_text
+from local.cosmos.errors import CosmosError
 from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.database import Database
 from local.cosmos.storage.unique_keys import claim
@@ -61,6 +62,13 @@ class Writes:
         """The item as this transaction has made it."""
         return read_item(self._connection, self.container, epk, item_id)
 
+    def create(self, epk: str, document: Document) -> StoredItem:
+        """Raises CosmosError 409 if there is an item of that id under that key; then nothing more may be written."""
+        try:
+            return self.insert(epk, document)
+        except sqlite3.IntegrityError:
+            raise CosmosError(409, "Entity with the specified id already exists in the system.") from None
+
     def insert(self, epk: str, document: Document) -> StoredItem:
         """Create it; the caller has seen that it does not exist. One that has expired makes way."""
         container = self.container
@@ -76,8 +84,7 @@ class Writes:
             claim(self._connection, container.table, container.unique_keys, epk, self.last_item, document.fields)
         self._record("create", epk, body, None)
         self._connection.execute(
-            f"INSERT INTO {container.table} (number, epk, id, lsn, ts, ttl, expires, etag, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            container.insert_statement,
             (
                 self.last_item,
                 epk,

@@ -146,12 +146,33 @@ def test_what_the_server_does_not_have_says_so(http: httpx.Client) -> None:
     assert http.get("/elsewhere", headers=signed("get", "/elsewhere")).status_code == 404
 
 
-def test_number_text_is_sent_back_as_it_came(http: httpx.Client) -> None:
-    post(http, b'{"id":"digits", "pk":"p", "n":72.50, "_etag":"old", "_ts":1}', x_ms_documentdb_is_upsert="True")
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"72.5", b"72.5"),
+        (b"72.50", b"72.5"),
+        (b"2.0", b"2"),
+        (b"1E3", b"1000"),
+        (b"-0.0", b"0"),
+        (b"9007199254740991", b"9007199254740991"),
+        (b"9007199254740993", b"9007199254740992"),
+        (b"0.12345678901234567890", b"0.12345678901234568"),
+        (b'[{"deep":[3.0]}]', b'[{"deep":[3]}]'),
+        (b'"9007199254740993 72.50"', b'"9007199254740993 72.50"'),
+    ],
+)
+def test_numbers_are_kept_as_doubles(http: httpx.Client, sent: bytes, kept: bytes) -> None:
+    body = b'{"id":"digits","pk":"p","n":%b,"_etag":"old","_ts":1}' % sent
+    post(http, body, x_ms_documentdb_is_upsert="True")
     path = f"{DOCS}/digits"
     answer = http.get(path, headers=signed("get", path, {"x-ms-documentdb-partitionkey": '["p"]'}))
-    assert b'"n":72.50' in answer.content
+    assert b'"n":%b,"_rid"' % kept in answer.content
     assert answer.json()["_etag"] == answer.headers["etag"] != "old"
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"1" + 400 * b"0"])
+def test_a_number_that_no_double_can_hold_is_refused(http: httpx.Client, number: bytes) -> None:
+    assert post(http, b'{"id":"huge","pk":"p","n":%b}' % number).status_code == 400
 
 
 def test_two_keys_of_the_client_are_told_apart(cosmos_server: Any) -> None:
