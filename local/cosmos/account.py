@@ -51,6 +51,7 @@ class Account:
 
     def start(self) -> None:
         """Sweep what has expired and keep the write-ahead log short, as long as the event loop runs."""
+        self.file.group_writes()
         self._background = [
             asyncio.create_task(self._sweep_forever()),
             asyncio.create_task(self.file.checkpoint_forever()),

@@ -1,4 +1,4 @@
-"""Numbers as the service keeps them: as doubles, so that whole numbers above 2^53 and digits beyond the 17th are lost."""
+"""Numbers as the service keeps them: as doubles: whole ones above 2^53 and digits beyond the 17th are lost."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import msgspec
 
 from local.cosmos.errors import PARTITION_KEY_MISMATCH, bad_request
 
+_HASH_BITS = (1 << 126) - 1
 MAX_KEY_BYTES = 2048
 HASH, MULTI_HASH = "Hash", "MultiHash"
 
@@ -159,7 +160,5 @@ def _encoded(component: Component) -> bytes:
 
 
 def _hash(data: bytes) -> str:
-    digest = bytearray(mmh3.mmh3_x64_128_digest(data))
-    digest.reverse()
-    digest[0] &= 0x3F
-    return digest.hex().upper()
+    # The bytes of the digest from the last to the first, without the two highest bits.
+    return f"{int.from_bytes(mmh3.mmh3_x64_128_digest(data), 'little') & _HASH_BITS:032X}"

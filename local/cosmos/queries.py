@@ -11,6 +11,7 @@ import msgspec
 
 from local.cosmos import charge
 from local.cosmos.account import Account
+from local.cosmos.doubles import as_doubles
 from local.cosmos.errors import NEEDS_QUERY_PLAN, CosmosError, bad_request
 from local.cosmos.ranges import WHOLE, Scope, scope_of
 from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page
@@ -160,7 +161,10 @@ def _read(request: Request) -> _Sent:
         body = msgspec.json.decode(request.body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise bad_request(f"The query is not a JSON object with query and parameters: {error}") from None
-    parameters = {one.name: one.value for one in body.parameters or []}
+    try:
+        parameters = {one.name: as_doubles(one.value) for one in body.parameters or []}
+    except OverflowError:
+        raise bad_request("A parameter of the query has a number that no double can hold.") from None
     scope = [request.headers.get(name, b"") for name in _SCOPE_HEADERS]
     fingerprint = hashlib.blake2b(b"\0".join([request.body, *scope]), digest_size=8).hexdigest()
     return _Sent(body.query, parameters, fingerprint)

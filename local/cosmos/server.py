@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from local.cosmos import batch, feeds, items, queries, resources
 from local.cosmos.account import Account
-from local.cosmos.connections import cut
+from local.cosmos.connections import cut, sent_at_once
 from local.cosmos.entra import is_entra
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.explorer import page_for
@@ -59,6 +60,9 @@ class Server:
         except Exception:
             _LOG.exception("%s %s failed", scope["method"], scope["path"])
             answer = refusal(CosmosError(500, "The server failed; its log says where."))
+        group = self._account.file.group
+        if group is not None:
+            answer = await _once_committed(group, answer)
         await _send(send, headers, answer)
 
     async def _answer(self, request: Request) -> Answer:
@@ -122,6 +126,16 @@ class Server:
                 await self._account.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _once_committed(group: asyncio.Future[None], answer: Answer) -> Answer:
+    """The answer when all that it may rest on is sure to stay."""
+    try:
+        await group
+    except sqlite3.Error:
+        _LOG.exception("what was written could not be committed")
+        return refusal(CosmosError(500, "What was written could not be committed."))
+    return answer
 
 
 def _faults(faults: Faults, request: Request) -> Answer:
@@ -224,5 +238,7 @@ async def _send(send: Send, sent: dict[bytes, bytes], answer: Answer) -> None:
         (b"x-ms-version", b"2020-07-15"),
         *[(name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()],
     ]
+    if sent_at_once(send, answer.status, headers, answer.body):
+        return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -6,6 +6,7 @@ import re
 from enum import Enum
 from typing import Any, NamedTuple
 
+from local.cosmos.doubles import as_doubles
 from local.cosmos.errors import bad_request
 
 # A field of such a name is written c["value"].
@@ -92,7 +93,7 @@ def syntax_error(text: str, at: int, near: str) -> Exception:
 
 
 def _number(text: str) -> int | float:
-    return int(text) if text.isdecimal() else float(text)
+    return as_doubles(int(text) if text.isdecimal() else float(text))  # type: ignore[no-any-return]
 
 
 def _unescaped(text: str, at: int, quoted: str) -> str:

@@ -31,7 +31,7 @@ _PRAGMAS = (
     "terms.cache_size = -4000",
 )
 # The one connection of the event loop looks items up by key all over the file; the others mostly go through it once.
-_LOOKUP_CACHE = "main.cache_size = -60000"
+_LOOKUP_CACHE = "main.cache_size = -24000"
 
 
 class DataInUse(Exception):
@@ -54,10 +54,70 @@ class Database:
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cosmos-reader")
         self._local = threading.local()
         self._closing = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._counters: dict[int, tuple[int, int]] = {}
+        self.group: asyncio.Future[None] | None = None
+
+    def group_writes(self) -> None:
+        """From now on the writes that one turn of the event loop brings are committed together, at its end.
+
+        Whatever is answered meanwhile may rest on them, so it waits for `group`, which fails where the commit does.
+        """
+        self._loop = asyncio.get_running_loop()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside is written, or nothing is; when, is told by `group`, and at once where there is none."""
+        if self._loop is None:
+            with self.transaction() as connection:
+                yield connection
+                self._write_counters()
+            return
+        if self.group is None:
+            self.connection.execute("BEGIN")
+            self.group = self._loop.create_future()
+            self._loop.call_soon(self.commit_group)
+        self.connection.execute("SAVEPOINT request")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK TO request")
+            raise
+        finally:
+            self.connection.execute("RELEASE request")
+
+    def count(self, container: int, lsn: int, last_item: int) -> None:
+        """The counters of a container that the writes of now have moved; they are kept with them."""
+        self._counters[container] = (lsn, last_item)
+
+    def commit_group(self) -> None:
+        """Commit what is written so far, and let its answers go."""
+        group, self.group = self.group, None
+        if group is None:
+            return
+        try:
+            self._write_counters()
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            if not group.done():
+                group.set_exception(error)
+        else:
+            if not group.done():  # it is when the server was told to stop and gave up on those who wait
+                group.set_result(None)
+
+    def _write_counters(self) -> None:
+        self.connection.executemany(
+            "UPDATE containers SET lsn = ?, last_item = ? WHERE number = ?",
+            [(*counters, container) for container, counters in self._counters.items()],
+        )
+        self._counters.clear()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside is written, or nothing is."""
+        """Everything inside is written at once, or nothing is."""
+        self.commit_group()
         self.connection.execute("BEGIN")  # IMMEDIATE would also wait for whoever writes the index
         try:
             yield self.connection
@@ -99,6 +159,7 @@ class Database:
     def close(self) -> None:
         """Finish the reads that run and close the file."""
         self._closing.set()
+        self.commit_group()
         self._readers.shutdown()
         self.connection.close()
         self._lock.close()

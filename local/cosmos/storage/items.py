@@ -167,15 +167,12 @@ class Writes:
 
 @contextmanager
 def writing(file: Database, container: Container) -> Iterator[Writes]:
-    """A transaction on `container`; the counters go up with it, in the file and then in memory."""
-    with file.transaction() as connection:
+    """A transaction on `container`; the counters go up with it, in the file and in memory."""
+    with file.write() as connection:
         writes = Writes(connection, container)
         yield writes
         if writes.count:
-            connection.execute(
-                "UPDATE containers SET lsn = ?, last_item = ? WHERE number = ?",
-                (writes.lsn, writes.last_item, container.number),
-            )
+            file.count(container.number, writes.lsn, writes.last_item)
     if writes.count:
         container.lsn, container.last_item = writes.lsn, writes.last_item
         container.removed += writes.removed
