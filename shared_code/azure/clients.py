@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
     from azure.storage.blob.aio import BlobServiceClient
 
+# A store that does not answer is asked a few times; a caller's wait stays below a minute, far from the front's 230 s.
+COSMOS_CONNECT_SECONDS, COSMOS_READ_SECONDS = 3, 10
+
 
 @cache
 def credential() -> DefaultAzureCredential:
@@ -32,7 +35,13 @@ def cosmos_database() -> DatabaseProxy:
     s = settings()
     # Without this the SDK looks for proxies and a .netrc, in a thread, at every call: a quarter of a point read's time.
     transport = AioHttpTransport(use_env_settings=False)
-    client = CosmosClient(s.cosmos_endpoint, credential=s.cosmos_key or credential(), transport=transport)
+    client = CosmosClient(
+        s.cosmos_endpoint,
+        credential=s.cosmos_key or credential(),
+        transport=transport,
+        connection_timeout=COSMOS_CONNECT_SECONDS,
+        read_timeout=COSMOS_READ_SECONDS,
+    )
     return client.get_database_client(s.cosmos_database)
 
 
