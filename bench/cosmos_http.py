@@ -161,7 +161,7 @@ async def _by_sdk(findings: Findings, server: ServerProcess, recorded: ServerPro
 
 def next_id() -> str:
     """In the order of time, as the ids are that the app gives."""
-    return f"{time.time_ns():026}"
+    return f"{time.time_ns():026x}"
 
 
 def item(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from local.cosmos.connections import is_alone
 from local.cosmos.entra import EntraTokens
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
 from local.cosmos.faults import Faults
@@ -51,7 +52,7 @@ class Account:
 
     def start(self) -> None:
         """Sweep what has expired and keep the write-ahead log short, as long as the event loop runs."""
-        self.file.group_writes()
+        self.file.group_writes(is_alone)
         self._background = [
             asyncio.create_task(self._sweep_forever()),
             asyncio.create_task(self.file.checkpoint_forever()),

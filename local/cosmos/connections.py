@@ -10,13 +10,32 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 _TRANSPORT = "transport"
 
 
+_unanswered: set[CuttableProtocol] = set()
+
+
 class CuttableProtocol(HttpToolsProtocol):
-    """Tells the application by which connection a request came."""
+    """Tells the application by which connection a request came, and how many wait for an answer."""
 
     def on_message_begin(self) -> None:
         """Where the web server makes the scope of a request."""
         super().on_message_begin()
         self.scope["state"][_TRANSPORT] = self.transport
+        _unanswered.add(self)
+
+    def on_response_complete(self) -> None:
+        """Where the web server turns to the next request of the connection."""
+        _unanswered.discard(self)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Where a connection ends, answered or not."""
+        _unanswered.discard(self)
+        super().connection_lost(exc)
+
+
+def is_alone() -> bool:
+    """Whether at most one connection waits for an answer."""
+    return len(_unanswered) <= 1
 
 
 def sent_at_once(send: Callable[..., Any], status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:

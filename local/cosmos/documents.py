@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from local.cosmos.doubles import FloatReader, as_doubles, may_have_long_number
+from local.cosmos.doubles import FloatReader, as_doubles, has_long_number, may_have_long_number
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.storage.catalog import Container
 
@@ -47,7 +47,7 @@ def read_document(body: bytes) -> Document:
     _floats.is_exact = True
     fields = read_object(body, _decoder)
     check_nesting(body, fields)
-    if not _floats.is_exact or may_have_long_number(body):
+    if not _floats.is_exact or (may_have_long_number(body) and has_long_number(fields)):
         return document_of(fields)
     if SYSTEM_FIELDS.isdisjoint(fields):
         return checked(Document(fields, body.strip()[:-1]))

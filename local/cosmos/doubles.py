@@ -36,6 +36,22 @@ def may_have_long_number(body: bytes) -> bool:
     return _LONG in body.translate(_DIGITS)
 
 
+def has_long_number(value: Any) -> bool:
+    """Whether there is a whole number of which a double may lose digits."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        kind = type(one)
+        if kind is int:
+            if not -EXACT <= one <= EXACT:
+                return True
+        elif kind is dict:
+            pending.extend(one.values())
+        elif kind is list:
+            pending.extend(one)
+    return False
+
+
 def as_doubles(value: Any) -> Any:
     """The value with each number as a double; what is whole is an int, since it is written without a fraction."""
     kind = type(value)

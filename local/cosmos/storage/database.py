@@ -55,20 +55,24 @@ class Database:
         self._local = threading.local()
         self._closing = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_alone: Callable[[], bool] = bool
         self._counters: dict[int, tuple[int, int]] = {}
         self.group: asyncio.Future[None] | None = None
 
-    def group_writes(self) -> None:
+    def group_writes(self, is_alone: Callable[[], bool]) -> None:
         """From now on the writes that one turn of the event loop brings are committed together, at its end.
 
         Whatever is answered meanwhile may rest on them, so it waits for `group`, which fails where the commit does.
+
+        is_alone  whether there is but one request at this time, so that no other write can come with its
         """
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._is_alone = asyncio.get_running_loop(), is_alone
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is written, or nothing is; when, is told by `group`, and at once where there is none."""
-        if self._loop is None:
+        # Where nobody else is waiting, there is nothing to wait for.
+        if self._loop is None or (self.group is None and self._is_alone()):
             with self.transaction() as connection:
                 yield connection
                 self._write_counters()
