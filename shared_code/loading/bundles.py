@@ -30,10 +30,10 @@ from shared_code.records import (
     raw,
     read_query,
     searchset,
+    until_uncontended,
     update_write,
 )
 
-ATTEMPTS = 4
 LARGE_ENTRIES = 50  # above, checking a bundle leaves the event loop
 
 
@@ -72,14 +72,7 @@ class BundleLoader:
         for entry in plan.entries:
             if entry.method == "GET":
                 self._require_readable(caller, entry)
-        for attempt in range(ATTEMPTS):
-            try:
-                return await self._transaction(caller, plan, seed)
-            except Contended:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(0.02 * 3**attempt)
-        raise AssertionError("the last attempt returns or raises")
+        return await until_uncontended(partial(self._transaction, caller, plan, seed))
 
     def _transaction_plan(self, bundle: Resource) -> Plan:
         entries = require_read(read_entries(bundle))

@@ -9,7 +9,7 @@ from shared_code.records.items import Stored, fhir_instant
 from shared_code.records.locating import partition_key, server_id
 from shared_code.records.search import Page, Query, read_query
 from shared_code.records.store import RecordStore, require_type, single, update_write
-from shared_code.records.transactions import Contended
+from shared_code.records.transactions import Contended, until_uncontended
 from shared_code.records.versions import Write
 from shared_code.records.writer import ConditionalCreate
 
@@ -34,6 +34,7 @@ __all__ = [
     "searchset",
     "server_id",
     "single",
+    "until_uncontended",
     "update_write",
 ]
 

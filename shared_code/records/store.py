@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,7 +36,7 @@ from shared_code.records.search import (
     scope_of,
     version_of_cursor,
 )
-from shared_code.records.transactions import Contended, Transactions
+from shared_code.records.transactions import Transactions, until_uncontended
 from shared_code.records.versions import Write
 from shared_code.records.writer import (
     MAX_MOVES,
@@ -51,7 +50,6 @@ from shared_code.records.writer import (
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
-_CONDITION_ATTEMPTS = 4
 MAX_VERSION = 10**9
 
 
@@ -192,17 +190,14 @@ class RecordStore:
 
         raises   as `create`
         """
-        for attempt in range(_CONDITION_ATTEMPTS):
+
+        async def attempt() -> Stored:
             match = single(condition, (await self.find(caller, [condition]))[condition])
             if match:
                 return await self.read(caller, create.type, match)
-            try:
-                return _one(await self._writer.apply(caller, [], [ConditionalCreate(create, condition)]))
-            except Contended:
-                if attempt == _CONDITION_ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(0.01 * 3**attempt)
-        raise AssertionError("the last attempt returns or raises")
+            return _one(await self._writer.apply(caller, [], [ConditionalCreate(create, condition)]))
+
+        return await until_uncontended(attempt)
 
     async def update(
         self, caller: Caller, resource: Resource, if_match: str | None = None, *, guarded: bool = False

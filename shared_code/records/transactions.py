@@ -41,11 +41,22 @@ if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 LOCK_WAIT_SECONDS = 5.0
+ATTEMPTS = 4
 _log = logging.getLogger(__name__)
 
 
 class Contended(errors.Conflict):
     """What the changes were decided on has changed meanwhile; decide again."""
+
+
+async def until_uncontended[T](attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` gives, which decides anew each time; a few times where others change what it decides on."""
+    for number in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except Contended:
+            await asyncio.sleep(0.01 * 3**number)
+    return await attempt()
 
 
 class Transactions:

@@ -17,10 +17,9 @@ from shared_code.records.conditions import Condition
 from shared_code.records.items import Change, Stored, marker_item
 from shared_code.records.locating import partition_key, partition_of_id
 from shared_code.records.lookups import Lookups
-from shared_code.records.transactions import Contended, Transactions
+from shared_code.records.transactions import Transactions, until_uncontended
 from shared_code.records.versions import Place, Write, decide, touched_elsewhere
 
-ATTEMPTS = 4
 LARGE_WRITES = 200  # above, making their items leaves the event loop
 MAX_MOVES = 20  # homes that one resource has had, followed one after the other
 
@@ -54,14 +53,8 @@ class Writer:
                  Contended: others change the same resources again and again, or a condition no longer holds
         """
         require_allowed(caller, writes, creates)
-        for attempt in range(ATTEMPTS):
-            try:
-                return await self._attempt(caller, writes, creates, marker)
-            except Contended:
-                if creates or attempt == ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(0.01 * 3**attempt)
-        raise AssertionError("the last attempt returns or raises")
+        attempt = partial(self._attempt, caller, writes, creates, marker)
+        return await (attempt() if creates else until_uncontended(attempt))
 
     async def _attempt(
         self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate], marker: str | None
