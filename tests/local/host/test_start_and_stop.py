@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -152,7 +151,6 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         process.kill()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGINT to one process")
 def test_ctrl_c_is_a_graceful_end(tmp_path: Path, start_host: StartHost) -> None:
     host = start_host(write_app(tmp_path, ANONYMOUS + PING))
     host.process.send_signal(signal.SIGINT)
