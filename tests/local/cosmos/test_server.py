@@ -182,40 +182,57 @@ def test_two_keys_of_the_client_are_told_apart(cosmos_server: Any) -> None:
     assert raised.value.status_code == 401
 
 
-async def test_what_was_acknowledged_survives_a_kill_under_load(start_server: Any, tmp_path: Path) -> None:
+async def test_what_was_acknowledged_survives_kills_under_load(start_server: Any, tmp_path: Path) -> None:
     server = start_server(tmp_path)
+    async with AsyncClient(server.url, EMULATOR_KEY) as client:
+        database = await client.create_database("db")
+        made = await database.create_container("c", PartitionKey("/pk"))
+        rid = (await made.read())["_rid"]
+    acknowledged: set[str] = set()
+    newest = 0
+    for life in range(3):
+        acknowledged |= await load_until_killed(server, life)
+        server.restart()
+        async with AsyncClient(server.url, EMULATOR_KEY) as client:
+            container = client.get_database_client("db").get_container_client("c")
+            assert (await container.read())["_rid"] == rid
+            kept = [item["id"] async for item in container.query_items("SELECT c.id FROM c", partition_key="p")]
+            batches = {name.rpartition("-")[0] for name in kept}
+            assert acknowledged <= batches
+            assert len(kept) == 10 * len(batches)
+            found = [item["id"] async for item in container.query_items("SELECT c.id FROM c WHERE c.kind = 'x'")]
+            assert sorted(found) == sorted(kept)
+            before = [item["_lsn"] async for item in container.query_items_change_feed(start_time="Beginning")]
+            assert max(before) > newest
+            await container.create_item({"id": f"after {life}", "pk": "q"})
+            after = [item["_lsn"] async for item in container.query_items_change_feed(start_time="Beginning")]
+            newest = after[-1]
+            assert newest > max(before)
+
+
+async def load_until_killed(server: Any, life: int) -> set[str]:
+    """The batches that were acknowledged to one of several writers before the server was killed among their writes."""
     acknowledged: set[str] = set()
     enough = asyncio.Event()
     async with AsyncClient(server.url, EMULATOR_KEY, retry_total=0) as client:
-        database = await client.create_database("db")
-        container = await database.create_container("c", PartitionKey("/pk"))
-        rid = (await container.read())["_rid"]
+        container = client.get_database_client("db").get_container_client("c")
 
         async def load(worker: int) -> None:
             for number in range(10_000):
-                batch = [("create", ({"id": f"{worker}-{number}-{part}", "pk": "p"},)) for part in range(10)]
-                await container.execute_item_batch(batch, "p")
-                acknowledged.add(f"{worker}-{number}")
+                name = f"{life}-{worker}-{number}"
+                await container.execute_item_batch(
+                    [("create", ({"id": f"{name}-{part}", "pk": "p", "kind": "x"},)) for part in range(10)], "p"
+                )
+                acknowledged.add(name)
                 if len(acknowledged) >= 60:
                     enough.set()
 
-        loads = [asyncio.create_task(load(worker)) for worker in range(3)]
+        loads = [asyncio.create_task(load(worker)) for worker in range(8)]
         await asyncio.wait_for(enough.wait(), 20)
         server.kill()
         for ended in await asyncio.gather(*loads, return_exceptions=True):
             assert isinstance(ended, Exception)
-    server.restart()
-    async with AsyncClient(server.url, EMULATOR_KEY) as client:
-        container = client.get_database_client("db").get_container_client("c")
-        assert (await container.read())["_rid"] == rid
-        kept = [item["id"] async for item in container.query_items("SELECT c.id FROM c", partition_key="p")]
-        batches = {name.rpartition("-")[0] for name in kept}
-        assert acknowledged <= batches
-        assert len(kept) == 10 * len(batches)
-        before = [item["_lsn"] async for item in container.query_items_change_feed(start_time="Beginning")]
-        await container.create_item({"id": "after", "pk": "p"})
-        after = [item["_lsn"] async for item in container.query_items_change_feed(start_time="Beginning")]
-        assert after[-1] > max(before)
+    return acknowledged
 
 
 def test_the_log_goes_on_after_the_latest_item_was_deleted_and_the_server_restarted(

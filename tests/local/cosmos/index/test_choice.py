@@ -201,7 +201,8 @@ def test_an_index_of_other_items_begins_again(store: Store) -> None:
     ids=["numbers", "texts", "constants"],
 )
 def test_values_of_every_kind_are_found(store: Store, values: list[object]) -> None:
-    store.write(*[{"id": f"v{place}", "pk": "v", "s": {"v": value}} for place, value in enumerate(values)])
+    for place, value in enumerate(values):
+        store.write({"id": f"v{place}", "pk": "v", "s": {"v": value}})
     store.follow()
     for place, value in enumerate(values):
         where = f"c.s.v = {json.dumps(value, ensure_ascii=False)}"
