@@ -12,7 +12,9 @@ from local.loading.report import Failure, Report
 
 MOST_TRIES = 8
 ASK_AGAIN = (409, 429, 503)  # the server has stored nothing and says when to come again
+CONNECT_PAUSES_SECONDS = (0.5, 1, 2, 4, 8)
 FHIR_JSON = "application/fhir+json"
+HEADERS = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON}
 
 
 async def post_bundle(client: httpx.AsyncClient, url: str, name: str, text: bytes) -> Report:
@@ -34,13 +36,24 @@ async def post_bundle(client: httpx.AsyncClient, url: str, name: str, text: byte
 
 
 async def _sent(client: httpx.AsyncClient, url: str, text: bytes) -> httpx.Response:
+    """The answer; asked for again where the server asks for that, or where nothing has been sent yet."""
     for tried in range(1, MOST_TRIES + 1):
-        answer = await client.post(url, content=text, headers={"Content-Type": FHIR_JSON, "Accept": FHIR_JSON})
+        answer = await _answered(client, url, text)
         if answer.status_code not in ASK_AGAIN or "retry-after" not in answer.headers or tried == MOST_TRIES:
             break
         wait = answer.headers["retry-after"]
         await asyncio.sleep(min(int(wait), 30) if wait.isdecimal() else 1)
     return answer
+
+
+async def _answered(client: httpx.AsyncClient, url: str, text: bytes) -> httpx.Response:
+    """The answer to one try. A server that takes no connection is waited for a while: it may be starting again."""
+    for pause in CONNECT_PAUSES_SECONDS:
+        try:
+            return await client.post(url, content=text, headers=HEADERS)
+        except httpx.ConnectError:
+            await asyncio.sleep(pause)
+    return await client.post(url, content=text, headers=HEADERS)
 
 
 def _json(answer: httpx.Response) -> Any:

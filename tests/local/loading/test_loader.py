@@ -101,3 +101,11 @@ def test_a_line_that_cannot_be_stored_is_named(load, tmp_path):
     answer = load(tmp_path / "lines.ndjson")
     assert answer.returncode == 1
     assert "lines.ndjson: line 2: " in answer.stdout
+
+
+def test_a_server_that_starts_again_is_waited_for(stack, load, api, tmp_path):
+    (tmp_path / "late.json").write_text(bundle_of(patient("load-late")))
+    stack.kill("functions")
+    answer = load(tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert api.get("/Patient/load-late").status_code == 200
