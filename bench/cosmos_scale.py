@@ -8,12 +8,12 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -23,6 +23,9 @@ from bench.measuring.report import ROOT, Findings
 from bench.measuring.signed_requests import send_all, signed
 from bench.measuring.stack import run
 from local.cosmos.signature import EMULATOR_KEY
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import ContainerProxy
 
 FEW, MANY = 1_000, 1_000_000
 OF_A_PERSON = 20
@@ -46,6 +49,10 @@ class Filled:
         """Any of those who have items."""
         return self.chance.randrange(self.items // OF_A_PERSON)
 
+    def newcomer(self) -> int:
+        """Any of as many others, so that what is created makes no query longer."""
+        return self.items + self.person()
+
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Measure, print and write; 1 where a target is missed."""
@@ -64,20 +71,9 @@ async def measure(repeats: int, calls: int, most: int) -> Findings:
         few = await opened.enter_async_context(filled(FEW, findings))
         many = await opened.enter_async_context(filled(most, findings))
         for name, (request, status, target) in CALLS.items():
-            ratios, medians = await _in_turns(few, many, request, status, repeats, calls)
-            findings.rows.append(
-                {
-                    "call": name,
-                    "p50 ms, few items": median(medians[0]) * 1000,
-                    "p50 ms, many": median(medians[1]) * 1000,
-                    "ratio": median(ratios),
-                    "lowest": min(ratios),
-                    "highest": max(ratios),
-                    "target": f"<= {target}" if target else "",
-                }
-            )
-            if target and median(ratios) > target:
-                findings.missed.append(f"{name}: {median(ratios):.2f} times as long, {target} is wanted")
+            medians = await _in_turns(few, many, request, status, repeats, calls)
+            _report(findings, f"{name}, raw HTTP", medians, target)
+        await _by_sdk(findings, few, many, repeats, max(50, calls // 5))
         await _scanned(many, findings)
     findings.facts |= {"repeats": repeats, "calls per side and repeat": calls}
     return findings
@@ -85,7 +81,7 @@ async def measure(repeats: int, calls: int, most: int) -> Findings:
 
 async def _in_turns(
     few: Filled, many: Filled, request: Callable[[Filled], bytes], status: int, repeats: int, calls: int
-) -> tuple[list[float], tuple[list[float], list[float]]]:
+) -> tuple[list[float], list[float]]:
     medians: tuple[list[float], list[float]] = ([], [])
     for number in range(repeats + 1):
         for side, one in zip(medians, (few, many), strict=True):
@@ -93,7 +89,46 @@ async def _in_turns(
             _, seconds = await send_all(one.server.port, requests, status, 1)
             if number:  # the first round only warms up
                 side.append(median(seconds))
-    return [after / before for before, after in zip(*medians, strict=True)], medians
+    return medians
+
+
+async def _by_sdk(findings: Findings, few: Filled, many: Filled, repeats: int, calls: int) -> None:
+    from azure.cosmos.aio import CosmosClient
+
+    async with CosmosClient(few.server.url, EMULATOR_KEY) as one, CosmosClient(many.server.url, EMULATOR_KEY) as other:
+        sides = [
+            (client.get_database_client("portal").get_container_client("records"), filled_one)
+            for client, filled_one in ((one, few), (other, many))
+        ]
+        for name, call in SDK_CALLS.items():
+            medians: tuple[list[float], list[float]] = ([], [])
+            for number in range(repeats + 1):
+                for side, (container, filled_one) in zip(medians, sides, strict=True):
+                    seconds = []
+                    for _ in range(calls):
+                        began = time.perf_counter()
+                        await call(container, filled_one)
+                        seconds.append(time.perf_counter() - began)
+                    if number:  # the first round only warms up
+                        side.append(median(seconds))
+            _report(findings, f"{name}, aio SDK", medians, MOST_RATIO)
+
+
+def _report(findings: Findings, call: str, medians: tuple[list[float], list[float]], target: float | None) -> None:
+    ratios = [after / before for before, after in zip(*medians, strict=True)]
+    findings.rows.append(
+        {
+            "call": call,
+            "p50 ms, few items": median(medians[0]) * 1000,
+            "p50 ms, many": median(medians[1]) * 1000,
+            "ratio": median(ratios),
+            "lowest": min(ratios),
+            "highest": max(ratios),
+            "target": f"<= {target}" if target else "",
+        }
+    )
+    if target and median(ratios) > target:
+        findings.missed.append(f"{call}: {median(ratios):.2f} times as long, {target} is wanted")
 
 
 async def _scanned(many: Filled, findings: Findings) -> None:
@@ -184,7 +219,7 @@ def _query_of_all(side: Filled) -> bytes:
 
 
 def _create(side: Filled) -> bytes:
-    person = side.person()
+    person = side.newcomer()
     return _post(person, json.dumps(_item(person, f"{time.time_ns():026}", OF_A_PERSON)).encode(), {})
 
 
@@ -194,6 +229,28 @@ CALLS: dict[str, tuple[Callable[[Filled], bytes], int, float | None]] = {
     f"query of one partition, {OF_A_PERSON} items": (_query_of_one, 200, MOST_RATIO),
     f"query of all partitions by an indexed path, {OF_A_CODE} items": (_query_of_all, 200, None),
     "create": (_create, 201, MOST_RATIO),
+}
+
+
+async def _sdk_read(container: ContainerProxy, side: Filled) -> object:
+    name = f"Observation:{side.chance.randrange(OF_A_PERSON)}"
+    return await container.read_item(name, partition_key=f"person-{side.person()}")
+
+
+async def _sdk_query(container: ContainerProxy, side: Filled) -> object:
+    parameters: list[dict[str, Any]] = [{"name": "@type", "value": "Observation"}]
+    text, key = "SELECT * FROM c WHERE c.type = @type", f"person-{side.person()}"
+    return [item async for item in container.query_items(text, parameters=parameters, partition_key=key)]
+
+
+async def _sdk_create(container: ContainerProxy, side: Filled) -> object:
+    return await container.create_item(_item(side.newcomer(), f"{time.time_ns():026x}", OF_A_PERSON))
+
+
+SDK_CALLS: dict[str, Callable[[ContainerProxy, Filled], Awaitable[object]]] = {
+    "point read": _sdk_read,
+    f"query of one partition, {OF_A_PERSON} items": _sdk_query,
+    "create": _sdk_create,
 }
 
 
