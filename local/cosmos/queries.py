@@ -20,6 +20,7 @@ from local.cosmos.sql.parser import parse
 from local.cosmos.sql.plan import PARTIAL_MARK, needs_plan, query_plan
 from local.cosmos.sql.position import Position, read_token
 from local.cosmos.sql.scan import TooLong
+from local.cosmos.sql.staged import Staged, execution_of
 from local.cosmos.sql.values import Value
 from local.cosmos.storage.catalog import Container
 from local.cosmos.wire import Answer, Request
@@ -64,7 +65,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     named = scope_of(request, container.key, account.ranges)
     scope = named or Scope(None, WHOLE, None)
     policy_of(container.properties).require_order(parsed)
-    execution = Execution(parsed, sent.parameters, container, scope, partial=partial)
+    execution = execution_of(parsed, sent.parameters, container, scope, partial=partial)
     pinned = execution.pinned
     if named is None and pinned is None:
         if not request.flag("x-ms-documentdb-query-enablecrosspartition"):
@@ -110,7 +111,7 @@ class _Run:
 
     account: Account
     container: Container
-    execution: Execution
+    execution: Execution | Staged
     fingerprint: str
     range_id: str | None
     request: Request

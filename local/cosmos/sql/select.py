@@ -212,17 +212,24 @@ def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int]
 
 def _require_row_by_row(source: Source) -> None:
     """A subquery over the container itself is run item by item, so it can have nothing that looks at all of them."""
-    query = source.query
-    if query is None:
-        return
-    if query.sources:
-        _require_row_by_row(query.sources[0])
-    whole = query.distinct or query.order_by or query.group_by or query.top or query.limit or aggregate_calls(query)
-    if whole:
+    if source.query is not None and looks_at_all_items(source.query):
         raise bad_request(
-            "This server does not support DISTINCT, ORDER BY, GROUP BY, TOP, LIMIT or aggregates in a subquery over the"
-            " container."
+            "This server supports DISTINCT, GROUP BY, TOP and aggregates in a subquery over the container only within"
+            " one partition key."
         )
+
+
+def looks_at_all_items(query: Query) -> bool:
+    """Whether a query over the container cannot be run item by item."""
+    return bool(
+        query.distinct
+        or query.order_by
+        or query.group_by
+        or query.top is not None
+        or query.limit is not None
+        or aggregate_calls(query)
+        or (query.sources and query.sources[0].query is not None and looks_at_all_items(query.sources[0].query))
+    )
 
 
 def _source_values(compiler: Expressions, source: Source, names: Mapping[str, int]) -> Callable[[Environment], Any]:
