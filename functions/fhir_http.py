@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -61,7 +60,7 @@ def fhir_http(interaction: Interaction) -> Function:
             _log.exception("%s failed", interaction.__name__)
             result = failure(errors.PortalError("the server failed; the fault is in its log"))
         _log.info(
-            json.dumps(
+            dump(
                 {
                     "operation": interaction.__name__,
                     "method": req.method,
@@ -138,7 +137,7 @@ def body_of(req: func.HttpRequest, max_bytes: int) -> bytes:
 
 def query_of(req: func.HttpRequest) -> list[tuple[str, str]]:
     """The query parameters in order, repeats apart: the host joins those in `req.params`."""
-    return parse_qsl(urlsplit(req.url).query, keep_blank_values=True)
+    return parse_qsl(urlsplit(req.url).query, keep_blank_values=True) if "?" in req.url else []
 
 
 def require_json_accepted(req: func.HttpRequest) -> None:
@@ -150,6 +149,8 @@ def require_json_accepted(req: func.HttpRequest) -> None:
             raise errors.NotAcceptable(f"answers are JSON here, not {wanted[-1][:40]}")
         return
     header = req.headers.get("accept") or "*/*"
+    if header in ("*/*", FHIR_JSON):
+        return
     ranges = [part.split(";")[0].strip().lower() for part in header.split(",")]
     if not any(one in _JSON_TYPES or one in ("*/*", "application/*", "") for one in ranges):
         raise errors.NotAcceptable(f"answers are {FHIR_JSON} here, not {header[:60]}")

@@ -11,6 +11,7 @@ _PK = "[a-z2-7]{20}"
 _SERVER_ID = re.compile(rf"({_PK})-[0-9a-hjkmnp-tv-z]{{26}}")
 _FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [high + low for high in _CROCKFORD for low in _CROCKFORD]
 
 
 @lru_cache(4096)
@@ -31,7 +32,7 @@ def random_partition_key(random: bytes) -> str:
 def ordered_id(now_ms: int, random: bytes) -> str:
     """26 characters that sort by time: 48 bits of milliseconds since 1970, then 80 random bits (10 bytes)."""
     number = (now_ms << 80) | int.from_bytes(random[:10])
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def server_id(pk: str, now_ms: int, random: bytes) -> str:
