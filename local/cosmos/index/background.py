@@ -7,12 +7,14 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 
 from local.cosmos.index import tables
+from local.cosmos.index.choice import FEW_ITEMS
 from local.cosmos.index.tables import Follower
-from local.cosmos.sql.indexing import policy_of
+from local.cosmos.sql.indexing import IndexingPolicy, policy_of
 from local.cosmos.storage.catalog import Catalog, Container
 
 PATH = ["_local", "index"]
@@ -28,6 +30,7 @@ class IndexKeeper:
         self._catalog, self._connect = catalog, connect
         self._followers: dict[int, Follower] = {}
         self._reached: dict[int, int] = {}
+        self._policies: dict[int, tuple[dict[str, Any], IndexingPolicy]] = {}
         self._swept: dict[int, int] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cosmos-index")
         self._connection: sqlite3.Connection | None = None
@@ -35,7 +38,7 @@ class IndexKeeper:
 
     def behind(self, container: Container) -> int:
         """How many transactions are not in the index."""
-        if not policy_of(container.properties).has_paths:
+        if not self._is_followed(container):
             return 0
         return container.lsn - self._reached.get(container.number, 0)
 
@@ -47,10 +50,18 @@ class IndexKeeper:
         """Until it is cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            containers = list(self._catalog.all_containers())
-            for container in containers:
-                await self._follow(container)
-            for number in self._followers.keys() - {container.number for container in containers}:
+            for container in list(self._catalog.all_containers()):
+                try:
+                    if self._is_followed(container):
+                        await self._follow(container)
+                except sqlite3.OperationalError:
+                    if any(one is container for one in self._catalog.all_containers()):
+                        raise
+                    # It was dropped, with its table, while it was looked through.
+                container.index_missed = False
+            there = {container.number for container in self._catalog.all_containers()}
+            self._policies = {number: known for number, known in self._policies.items() if number in there}
+            for number in self._followers.keys() - there:
                 del self._followers[number]
                 await self._run(lambda connection, gone=number: tables.forget(connection, gone))  # type: ignore[misc]
 
@@ -61,22 +72,28 @@ class IndexKeeper:
             self._connection.close()
 
     async def _follow(self, container: Container) -> None:
-        policy = policy_of(container.properties)
-        if not policy.has_paths:
-            return
-        number = container.number
+        number, policy = container.number, self._policy(container)
         follower = self._followers.get(number)
         if follower is None or follower.policy != policy.text:
             follower = self._followers[number] = Follower.of(container)
             self._reached.pop(number, None)
         while self._reached.get(number) != container.lsn and (self._is_quiet() or container.index_missed):
             self._reached[number] = await self._run(follower.step)
-        container.index_missed = False
         if self._is_quiet() and (
             number not in self._swept or container.removed - self._swept[number] >= _REMOVED_BEFORE_SWEEP
         ):
             self._swept[number] = container.removed
             await self._run(follower.sweep)
+
+    def _is_followed(self, container: Container) -> bool:
+        """Whether it has an index to keep: not where there are few items, or where the policy asks for none."""
+        return container.last_item >= FEW_ITEMS and self._policy(container).has_paths
+
+    def _policy(self, container: Container) -> IndexingPolicy:
+        known = self._policies.get(container.number)
+        if known is None or known[0] is not container.properties:
+            known = self._policies[container.number] = (container.properties, policy_of(container.properties))
+        return known[1]
 
     def _is_quiet(self) -> bool:
         return time.monotonic() - self.last_request > _QUIET_SECONDS

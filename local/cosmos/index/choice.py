@@ -12,7 +12,7 @@ from local.cosmos.index.terms import place_of
 from local.cosmos.ranges import Interval
 from local.cosmos.storage.catalog import Container
 
-_FEW_ITEMS = 100  # in a partition of fewer, going through them is quicker than asking
+FEW_ITEMS = 100  # going through fewer, of a partition or of a container, is quicker than asking
 _MOST_IN_PARTITION = 2_000
 _MOST_IN_CONTAINER = 20_000
 _MOST_BEHIND = 200  # transactions whose items are gone through, since the index has not seen them
@@ -51,6 +51,8 @@ class Index:
 
     def find(self, connection: sqlite3.Connection) -> Found | None:
         """None where going through the items in order is the better way."""
+        if self.container.last_item < FEW_ITEMS:
+            return None
         followed = reached(connection, self.container.number, self.policy)  # before any look at the items
         if self.epk is not None and self._has_few(connection, self.epk):
             return None
@@ -64,10 +66,10 @@ class Index:
     def _has_few(self, connection: sqlite3.Connection, epk: str) -> bool:
         table = self.container.table
         (count,) = connection.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM {table} INDEXED BY {table}_key WHERE epk = ? LIMIT {_FEW_ITEMS})",
+            f"SELECT count(*) FROM (SELECT 1 FROM {table} INDEXED BY {table}_key WHERE epk = ? LIMIT {FEW_ITEMS})",
             (epk,),
         ).fetchone()
-        return bool(count < _FEW_ITEMS)
+        return bool(count < FEW_ITEMS)
 
     def _costed(self, connection: sqlite3.Connection, question: Question, most: int) -> _Costed | None:
         """The cheapest way with fewer than `most` terms."""

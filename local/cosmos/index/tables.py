@@ -31,13 +31,14 @@ _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(lis
 
 
 def prepare(connection: sqlite3.Connection, identity: str) -> None:
-    """Make the tables of the file; one that belongs to other items begins again."""
+    """Make the tables of the file; what belongs to other items, or to containers that are no more, is dropped."""
     connection.executescript(_SCHEMA)
     known = connection.execute("SELECT identity FROM terms.account").fetchone()
+    gone = "" if known != (identity,) else " WHERE container NOT IN (SELECT number FROM main.containers)"
+    for (container,) in connection.execute(f"SELECT container FROM terms.progress{gone}").fetchall():
+        forget(connection, container)
     if known == (identity,):
         return
-    for (container,) in connection.execute("SELECT container FROM terms.progress").fetchall():
-        forget(connection, container)
     connection.execute("DELETE FROM terms.account")
     connection.execute("INSERT INTO terms.account VALUES (?)", (identity,))
 

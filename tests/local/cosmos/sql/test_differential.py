@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from local.cosmos.documents import read_document
+from local.cosmos.index import choice
 from local.cosmos.index.tables import Follower, prepare
 from local.cosmos.ranges import WHOLE, Scope
 from local.cosmos.sql.execution import Execution, Limits
@@ -182,7 +183,9 @@ class Engine:
 @pytest.fixture(scope="module", params=[False, True], ids=["items", "index"])
 async def engine(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
     file = Database(tmp_path_factory.mktemp("engine") / "items.sqlite")
-    yield Engine(file, indexed=request.param)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(choice, "FEW_ITEMS", 0)
+        yield Engine(file, indexed=request.param)
     file.close()
 
 
