@@ -155,6 +155,17 @@ def count_query(search: Filter, kinds: tuple[str, ...]) -> tuple[str, list[dict[
     return text, sql.parameters
 
 
+def person_count_query(search: Filter, kinds: tuple[str, ...]) -> tuple[str, list[dict[str, Any]]]:
+    """One row: how many are found that match or are marked, and how many of them are marked; in one partition only."""
+    sql = Sql()
+    text = (
+        f"SELECT COUNT(1) AS found, SUM(IS_DEFINED(c.tx) ? 1 : 0) AS marked FROM c WHERE c.type = {sql.value(search.type)}"
+        f" AND (IS_DEFINED(c.tx)"
+        f" OR (c.kind IN ({', '.join(sql.value(kind) for kind in kinds)}) AND {sql.matching(search)}))"
+    )
+    return text, sql.parameters
+
+
 def marked_query(resource_type: str) -> tuple[str, list[dict[str, Any]]]:
     """The marked items of a type."""
     sql = Sql()

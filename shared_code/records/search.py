@@ -19,7 +19,14 @@ from shared_code.identity import Caller
 from shared_code.records.conditions import person_of
 from shared_code.records.items import Stored, stored
 from shared_code.records.locating import is_fhir_id, partition_key
-from shared_code.records.queries import Filter, count_query, marked_query, page_query, read_updated
+from shared_code.records.queries import (
+    Filter,
+    count_query,
+    marked_query,
+    page_query,
+    person_count_query,
+    read_updated,
+)
 from shared_code.records.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -195,22 +202,35 @@ class Searches:
         count = 0
 
         async def fetch() -> list[Item]:
-            """The marked items; of one person, those of the same state of the partition as the count of the others."""
             nonlocal count
+            if scope.pk:
+                count, marked = await self._counted(where, scope, search)
+                return marked
             marked = await self._all(*marked_query(search.type), where)
-            for attempt in range(_STEADY_ATTEMPTS):
-                count = sum(await self._all(*count_query(search, scope.kinds), where))
-                if scope.pk is None:  # over several people it is no snapshot
-                    return marked
-                after = await self._all(*marked_query(search.type), where)
-                if _etags(after) == _etags(marked):
-                    return marked
-                marked = after
-                await asyncio.sleep(0.025 * attempt)
-            raise errors.Busy("others change so much that it cannot be counted now; ask again, or without _total", 2)
+            count = sum(await self._all(*count_query(search, scope.kinds), where))
+            return marked  # over several people it is no snapshot
 
         seen = await self._transactions.snapshot(fetch)
         return count + sum(item["kind"] in scope.kinds and search.matches(item) for item in seen)
+
+    async def _counted(self, where: dict[str, Any], scope: Scope, search: Filter) -> tuple[int, list[Item]]:
+        """How many unmarked items of a person match, and the marked ones, of one state of the partition.
+
+        The count tells how many are marked in its state. Where that is as many as before and after it, and each of
+        them is unchanged, those are the marked ones of its state: whatever came and went between would be one more.
+        """
+        marked: list[Item] | None = None
+        for attempt in range(_STEADY_ATTEMPTS):
+            (row,) = await self._all(*person_count_query(search, scope.kinds), where)
+            found, of_them_marked = int(row["found"]), int(row.get("marked", 0))
+            if not of_them_marked:
+                return found, []
+            after = await self._all(*marked_query(search.type), where)
+            if marked is not None and _etags(after) == _etags(marked) and len(marked) == of_them_marked:
+                return found - of_them_marked, marked
+            marked = after
+            await asyncio.sleep(0.025 * attempt)
+        raise errors.Busy("others change so much that it cannot be counted now; ask again, or without _total", 2)
 
     async def _all(self, sql: str, parameters: list[dict[str, Any]], where: dict[str, Any]) -> list[Any]:
         with cosmos_errors("a search"):
