@@ -159,8 +159,8 @@ def person_count_query(search: Filter, kinds: tuple[str, ...]) -> tuple[str, lis
     """One row: how many are found that match or are marked, and how many of them are marked; in one partition only."""
     sql = Sql()
     text = (
-        f"SELECT COUNT(1) AS found, SUM(IS_DEFINED(c.tx) ? 1 : 0) AS marked FROM c WHERE c.type = {sql.value(search.type)}"
-        f" AND (IS_DEFINED(c.tx)"
+        "SELECT COUNT(1) AS found, SUM(IS_DEFINED(c.tx) ? 1 : 0) AS marked FROM c"
+        f" WHERE c.type = {sql.value(search.type)} AND (IS_DEFINED(c.tx)"
         f" OR (c.kind IN ({', '.join(sql.value(kind) for kind in kinds)}) AND {sql.matching(search)}))"
     )
     return text, sql.parameters
