@@ -12,7 +12,6 @@ from local.cosmos.wire import Request
 
 LOWEST, HIGHEST = "", "FF"
 _SPACE = 0x40 << 120  # hashes have their two highest bits cleared
-THROUGHPUT_OF_RANGE = 6000
 
 
 @dataclass(frozen=True, slots=True)

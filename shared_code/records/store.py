@@ -376,7 +376,3 @@ def _one(results: Sequence[Stored | None]) -> Stored:
     if result is None:
         raise AssertionError("a create or update leads to a version")
     return result
-
-
-def _raise(error: errors.PortalError) -> Any:
-    raise error

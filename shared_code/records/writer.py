@@ -74,16 +74,10 @@ class Writer:
         async def claim(tx: str | None) -> None:
             if tx:
                 await self._lookups.reserve([(create.condition, create.write.id) for create in creates], tx)
-            await in_parallel([partial(self._note_identifiers, change, tx) for change in changes])
+            notes = [note for change in changes for note in _new_identifiers(change)]
+            await in_parallel([partial(self._claims.note, key, resource_id, tx) for key, resource_id in notes])
 
         await self._transactions.apply(changes, claim, staged=bool(creates))
-
-    async def _note_identifiers(self, change: Change, tx: str | None) -> None:
-        known = set(identifier_tokens(change.base)) if change.base else set()
-        tokens = [token for token in identifier_tokens(change.item) if token not in known]
-        for token in tokens:
-            key = identifier_key(change.item["type"], token)
-            await self._claims.note(key, change.item["id"].split(":", 1)[1], tx)
 
     # Finding
 
@@ -205,6 +199,14 @@ def require_allowed(caller: Caller, writes: Sequence[Write], creates: Sequence[C
 def home_elsewhere(item: Item, *, moves: bool) -> str | None:
     """The partition where to go on looking for a resource: a link says it, and with `moves` what a move has left."""
     return item["home"] if item["kind"] == "link" else item.get("movedTo") if moves else None
+
+
+def _new_identifiers(change: Change) -> list[tuple[str, str]]:
+    """The claims of the identifiers that a change gives its resource, and the resource's id; most changes give none."""
+    known = set(identifier_tokens(change.base)) if change.base else set()
+    tokens = [token for token in identifier_tokens(change.item) if token not in known]
+    resource_id = change.item["id"].split(":", 1)[1]
+    return [(identifier_key(change.item["type"], token), resource_id) for token in tokens]
 
 
 def _require_own_partition(write: Write) -> None:

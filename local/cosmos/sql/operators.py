@@ -29,11 +29,6 @@ def not_equal(left: Value, right: Value) -> Value:
     return UNDEFINED if answer is UNDEFINED else not answer
 
 
-def less(left: Value, right: Value) -> Value:
-    """`left < right`, UNDEFINED between types."""
-    return _LESS(left, right)
-
-
 def in_range(value: Value, low: Value, high: Value) -> Value:
     """BETWEEN."""
     return both(_AT_LEAST(value, low), _AT_MOST(value, high))
