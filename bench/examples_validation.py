@@ -14,7 +14,7 @@ import msgspec
 from bench.measuring.report import Findings
 from local.definitions.sources import EXAMPLES, fetched
 from shared_code.errors import Invalid
-from shared_code.fhir import dump, home_of, parse, references, search_values, validate
+from shared_code.fhir import dump, home_of, parse, search_values, validate
 
 KNOWN = Path(__file__).parents[1] / "tests" / "shared_code" / "fhir" / "refused_examples.json"
 
@@ -70,7 +70,6 @@ def _times(texts: Sequence[bytes], resources: Sequence[Any]) -> dict[str, float]
         "validate": (validate, resources),
         "search values": (search_values, resources),
         "home": (home_of, resources),
-        "references": (lambda resource: list(references(resource)), resources),
         "dump": (dump, resources),
     }
     return {name: min(_once(step, values) for _ in range(3)) / len(values) for name, (step, values) in steps.items()}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from shared_code.fhir.capability import capability_statement
 from shared_code.fhir.criteria import Criterion, DateRange, criterion
 from shared_code.fhir.dates import span
+from shared_code.fhir.findings import Place, Pointers, rendered
 from shared_code.fhir.homes import home_of, other_patients
 from shared_code.fhir.json_door import dump, parse
 from shared_code.fhir.outcomes import ANSWERS, answer, outcome
-from shared_code.fhir.references import is_reference, references
 from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
 from shared_code.fhir.search_values import SearchParameter, search_parameters, search_values
 from shared_code.fhir.validation import validate
@@ -18,6 +18,8 @@ __all__ = [
     "SHARED_TYPES",
     "Criterion",
     "DateRange",
+    "Place",
+    "Pointers",
     "Resource",
     "SearchParameter",
     "answer",
@@ -26,11 +28,10 @@ __all__ = [
     "dump",
     "home_of",
     "is_homed_type",
-    "is_reference",
     "other_patients",
     "outcome",
     "parse",
-    "references",
+    "rendered",
     "resource_types",
     "search_parameters",
     "search_values",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared_code.fhir.dates import span
-from shared_code.fhir.rule_forms import Broken, Rule, any_of, has, needs, not_both, one_of, rule
+from shared_code.fhir.rule_forms import Broken, Rule, any_of, by_names, has, needs, not_both, one_of, rule
 
 _UCUM = "http://unitsofmeasure.org"
 
@@ -21,6 +21,7 @@ def later(first: str | None, second: str | None) -> bool:
     return span(first)[0] >= span(second)[1]
 
 
+@by_names
 def _extension(value: dict[str, Any]) -> Iterator[Broken]:
     if ("extension" in value) == has(value, "value[x]"):
         yield ("needs either a value or extensions of its own, not both (ext-1)",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 _LARGEST_OFFSET = timedelta(hours=14)
@@ -18,6 +19,7 @@ _DATE = re.compile(
 )
 
 
+@lru_cache(2048)  # what was done in one visit has one date
 def span(text: str) -> tuple[str, str]:
     """First instant and first instant after it, as UTC text of fixed width ('2024-01-01T00:00:00.000000Z').
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared_code.errors import Issue
@@ -13,23 +14,49 @@ type Place = tuple[Place | None, Step]
 MAX_ISSUES = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """What in a resource leads elsewhere, in the order of the text. The objects are the resource's own.
+
+    references   each Reference that has a `reference`, unless to a contained resource, with its place
+    urls         each object with a url or a narrative, which may have some: the name of the property, and its text
+    """
+
+    references: list[tuple[dict[str, Any], Place]] = field(default_factory=list)
+    urls: list[tuple[dict[str, Any], str, str]] = field(default_factory=list)
+
+    def add(self, inner: Pointers) -> None:
+        """Take in what is in a resource within this one."""
+        self.references.extend(inner.references)
+        self.urls.extend(inner.urls)
+
+
 class Findings:
-    """Collects the faults of one validation.
+    """Collects the faults of one validation, and what it came across that leads elsewhere.
 
     count   of all faults; `issues` holds the first of them
     local   references to contained resources in the resource at hand, to be resolved when all of it was seen
     nulls   nulls met in lists: place of the object that has the list, name and index; to be held against a partner list
+    pointers      of the resource at hand
+    pointers_of   of each resource that was seen, but those contained, by the identity of its object
     conditional_references   whether 'Patient?identifier=…' may stand for a reference, as in a transaction
     """
 
-    __slots__ = ("conditional_references", "count", "issues", "local", "nulls")
+    __slots__ = ("conditional_references", "count", "issues", "local", "nulls", "pointers", "pointers_of")
 
     def __init__(self, conditional_references: bool = False) -> None:
         self.count = 0
         self.issues: list[Issue] = []
         self.local: list[tuple[str, Place]] = []
         self.nulls: list[tuple[Place | None, str, int]] = []
+        self.pointers = Pointers()
+        self.pointers_of: dict[int, Pointers] = {}
         self.conditional_references = conditional_references
+
+    def state(self) -> tuple[int, int, int, int, int]:
+        """Something that is the same after a check that has found nothing at all."""
+        pointers = self.pointers
+        return self.count, len(self.local), len(self.nulls), len(pointers.references), len(pointers.urls)
 
     def add(self, code: str, text: str, at: Place | None, *steps: Step) -> None:
         """Note a fault at a place, or at something below it; the text goes on from there: 'must be a list'."""

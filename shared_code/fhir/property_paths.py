@@ -26,6 +26,11 @@ def finder(path: str) -> Finder:
     return find
 
 
+def first_property(path: str) -> str:
+    """The property with which a path begins: where a resource has none of that name, the path finds nothing."""
+    return re.split(r"[.\[]", path, maxsplit=1)[0]
+
+
 def _step(text: str) -> Finder:
     match = _STEP.fullmatch(text)
     if match is None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from shared_code.fhir.findings import Findings, Place, Step, shortened
 from shared_code.fhir.references import relative
 from shared_code.fhir.resource_types import resource_types
-
-type Check = Callable[[Any, Place | None, Step, Findings], None]
+from shared_code.fhir.value_checks import MAX_REMEMBERED, MAX_REMEMBERED_BYTES, Check, encoded
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^ \t\r\n]+")
 _RESTFUL = re.compile(r"https?://\S+?/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -28,23 +26,52 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
     allowed = targets or resource_types()
 
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
-        before = findings.count
-        structure(value, parent, step, findings)
-        if findings.count > before:
-            return
         here = (parent, step)
+        text = encoded(value)
+        kind = _known.get(text, _UNKNOWN)
+        if kind is _UNKNOWN:
+            before = findings.state()
+            kind = _checked(structure, value, here, findings)
+            if findings.state() == before and len(text) <= MAX_REMEMBERED_BYTES and b"?" not in text:
+                _remember(text, kind)
+            if findings.count > before[0]:
+                return
         literal = value.get("reference")
-        said = value.get("type")
-        kind = _target_type(literal, here, findings) if literal is not None else None
-        if said is not None:
-            said = said.removeprefix("http://hl7.org/fhir/StructureDefinition/")
-            if kind and said != kind:
-                findings.add("value", f"says {shortened(said)}, but the reference is to {kind}", here, "type")
-            kind = kind or said
-        if kind is not None and kind not in allowed and kind in resource_types():
+        if literal is not None and literal[0] != "#":
+            findings.pointers.references.append((value, here))
+        if kind and kind not in allowed and kind in resource_types():
             findings.add("value", f"may refer to {_either(targets)}, not to {kind}", here)
 
     return check
+
+
+# What references were about, by their JSON text, those of which nothing else has to be known: a record names the same
+# few persons and places again and again.
+_known: dict[bytes, str] = {}
+_UNKNOWN = "unknown"
+
+
+def _remember(text: bytes, kind: str) -> None:
+    if len(_known) >= MAX_REMEMBERED:
+        _known.clear()
+    _known[text] = kind
+
+
+def _checked(structure: Check, value: Any, here: Place, findings: Findings) -> str:
+    """The type that a Reference names, empty where it names none, once its structure is found right."""
+    before = findings.count
+    structure(value, *here, findings)
+    if findings.count > before:
+        return ""
+    literal = value.get("reference")
+    kind = _target_type(literal, here, findings) if literal is not None else None
+    said = value.get("type")
+    if said is not None:
+        said = said.removeprefix("http://hl7.org/fhir/StructureDefinition/")
+        if kind and said != kind:
+            findings.add("value", f"says {shortened(said)}, but the reference is to {kind}", here, "type")
+        kind = kind or said
+    return kind or ""
 
 
 def _target_type(literal: str, here: Place, findings: Findings) -> str | None:

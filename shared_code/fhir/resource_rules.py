@@ -54,10 +54,10 @@ def _appointment(value: dict[str, Any]) -> Iterator[Broken]:
 
 def _repeated_code(value: dict[str, Any]) -> Iterator[Broken]:
     """A value and a component may not both answer the same code."""
-    if not has(value, "value[x]"):
+    if "component" not in value or not has(value, "value[x]"):
         return
     codes = {_coding(coding) for coding in value.get("code", {}).get("coding", ())}
-    for index, component in enumerate(value.get("component", ())):
+    for index, component in enumerate(value["component"]):
         if not codes.isdisjoint(_coding(coding) for coding in component["code"].get("coding", ())):
             yield "has the code of the observation itself, which has a value (obs-7)", "component", index, "code"
 

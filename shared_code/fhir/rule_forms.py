@@ -13,6 +13,20 @@ type Broken = tuple[str, *tuple[Step, ...]]
 type Rule = Callable[[dict[str, Any]], Iterator[Broken]]
 
 
+_of_names: set[Rule] = set()
+
+
+def by_names(rule: Rule) -> Rule:
+    """A rule that asks only which elements there are, not what they say."""
+    _of_names.add(rule)
+    return rule
+
+
+def is_of_names(rule: Rule) -> bool:
+    """Whether a rule asks only which elements there are, so that it holds for all objects that have the same."""
+    return rule in _of_names
+
+
 def has(value: dict[str, Any], name: str) -> bool:
     """Whether an element is there, be it only with an extension; 'value[x]' stands for any of a choice."""
     if name in value:
@@ -20,7 +34,12 @@ def has(value: dict[str, Any], name: str) -> bool:
     if not name.endswith("[x]"):
         return f"_{name}" in value
     start, length = name[:-3], len(name) - 3
-    return any(key.lstrip("_").startswith(start) and key.lstrip("_")[length : length + 1].isupper() for key in value)
+    for key in value:
+        if start in key:
+            bare = key.removeprefix("_")
+            if bare.startswith(start) and bare[length : length + 1].isupper():
+                return True
+    return False
 
 
 def any_of(key: str, *names: str) -> Rule:
@@ -30,7 +49,7 @@ def any_of(key: str, *names: str) -> Rule:
         if not any(has(value, name) for name in names):
             yield (f"needs {' or '.join(map(_shown, names))} ({key})",)
 
-    return rule
+    return by_names(rule)
 
 
 def one_of(key: str, *names: str) -> Rule:
@@ -40,7 +59,7 @@ def one_of(key: str, *names: str) -> Rule:
         if sum(has(value, name) for name in names) != 1:
             yield (f"needs exactly one of {' and '.join(map(_shown, names))} ({key})",)
 
-    return rule
+    return by_names(rule)
 
 
 def not_both(key: str, first: str, second: str) -> Rule:
@@ -50,7 +69,7 @@ def not_both(key: str, first: str, second: str) -> Rule:
         if has(value, first) and has(value, second):
             yield (f"may not have both {_shown(first)} and {_shown(second)} ({key})",)
 
-    return rule
+    return by_names(rule)
 
 
 def needs(key: str, first: str, second: str) -> Rule:
@@ -60,7 +79,7 @@ def needs(key: str, first: str, second: str) -> Rule:
         if has(value, first) and not has(value, second):
             yield (f"needs {_shown(second)} where it has {_shown(first)} ({key})",)
 
-    return rule
+    return by_names(rule)
 
 
 def only_if(key: str, name: str, element: str, *codes: str) -> Rule:

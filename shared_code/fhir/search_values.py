@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from shared_code.fhir.dates import period_span, span, spans_of_timing
 from shared_code.fhir.definitions import definition
-from shared_code.fhir.property_paths import Finder, finder
+from shared_code.fhir.property_paths import Finder, finder, first_property
 from shared_code.fhir.references import relative, unversioned
 from shared_code.fhir.resource_types import Resource, resource_types
 from shared_code.fhir.tokens import token_values
@@ -29,9 +29,12 @@ class SearchParameter:
     targets: tuple[str, ...] = ()
 
 
-class _Extraction(NamedTuple):
-    name: str
-    sources: tuple[tuple[Finder, Callable[[Any], list[Any]]], ...]
+class _Source(NamedTuple):
+    """Where a parameter's values are: on a path that begins with `property`; and what is stored of a value there."""
+
+    property: str
+    find: Finder
+    convert: Callable[[Any], Iterable[Any]]
 
 
 @cache
@@ -50,8 +53,12 @@ def search_values(resource: Resource) -> dict[str, list[Any]]:
     date       {"lo": …, "hi": …}, UTC text of fixed width, `hi` being the first instant after it
     """
     values: dict[str, list[Any]] = {}
-    for name, sources in _extractions(resource["resourceType"]):
-        found = [stored for find, convert in sources for value in find(resource) for stored in convert(value)]
+    for name, sources in _sources(resource["resourceType"]):
+        found: list[Any] = []
+        for source in sources:
+            if source.property in resource:
+                for value in source.find(resource):
+                    found += source.convert(value)
         if found:
             values[name] = found if len(found) == 1 else _distinct(found)
     return values
@@ -75,14 +82,18 @@ def _served(resource_type: str) -> dict[str, dict[str, Any]]:
 
 
 @cache
-def _extractions(resource_type: str) -> tuple[_Extraction, ...]:
+def _sources(resource_type: str) -> tuple[tuple[str, tuple[_Source, ...]], ...]:
     return tuple(
-        _Extraction(name, tuple((finder(path), _converter(row["kind"], *kind)) for path, *kind in row["paths"]))
+        (name, tuple(_source(path, row["kind"], *kind) for path, *kind in row["paths"]))
         for name, row in _served(resource_type).items()
     )
 
 
-def _converter(kind: Kind, data_type: str, only: str | None = None) -> Callable[[Any], list[Any]]:
+def _source(path: str, kind: Kind, data_type: str, only: str | None = None) -> _Source:
+    return _Source(first_property(path), finder(path), _converter(kind, data_type, only))
+
+
+def _converter(kind: Kind, data_type: str, only: str | None) -> Callable[[Any], Iterable[Any]]:
     if kind == "token":
         return lambda value: token_values(value, data_type)
     if kind == "reference":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 
@@ -10,10 +12,13 @@ def escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|") if "\\" in text or "|" in text else text
 
 
-def token_values(value: Any, data_type: str) -> list[str]:
+def token_values(value: Any, data_type: str) -> Sequence[str]:
     """The stored forms of one element: `system|code` (or `|code`), `code`, and `system|` if it has one."""
     if data_type == "CodeableConcept":
-        return [text for coding in value.get("coding", ()) for text in _forms(coding.get("system"), coding.get("code"))]
+        codings = value.get("coding", ())
+        if len(codings) == 1:
+            return _forms(codings[0].get("system"), codings[0].get("code"))
+        return [text for coding in codings for text in _forms(coding.get("system"), coding.get("code"))]
     if data_type == "Coding":
         return _forms(value.get("system"), value.get("code"))
     if data_type == "Identifier":
@@ -23,10 +28,7 @@ def token_values(value: Any, data_type: str) -> list[str]:
     return _forms(None, ("true" if value else "false") if isinstance(value, bool) else str(value))
 
 
-def _forms(system: str | None, code: str | None) -> list[str]:
-    forms = []
-    if code:
-        forms = [f"{escaped(system or '')}|{escaped(code)}", escaped(code)]
-    if system:
-        forms.append(f"{escaped(system)}|")
-    return forms
+@lru_cache(4096)  # a record uses the same few codes again and again
+def _forms(system: str | None, code: str | None) -> tuple[str, ...]:
+    of_code = (f"{escaped(system or '')}|{escaped(code)}", escaped(code)) if code else ()
+    return (*of_code, f"{escaped(system)}|") if system else of_code

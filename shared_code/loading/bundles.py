@@ -15,7 +15,7 @@ import msgspec
 from shared_code import errors
 from shared_code.azure.cosmos import in_parallel
 from shared_code.errors import Issue
-from shared_code.fhir import Resource, answer, validate
+from shared_code.fhir import Pointers, Resource, answer, validate
 from shared_code.identity import Caller, require_scope
 from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct, require_read
 from shared_code.loading.plan import Found, Plan
@@ -77,8 +77,7 @@ class BundleLoader:
     def _transaction_plan(self, bundle: Resource) -> Plan:
         entries = require_read(read_entries(bundle))
         require_distinct(entries)
-        validate(bundle)
-        plan = Plan(entries, self._base_url)
+        plan = Plan(entries, validate(bundle), self._base_url)
         plan.raise_failures()
         return plan
 
@@ -86,13 +85,16 @@ class BundleLoader:
         """The plan of the entries that can be read, and the results of those that cannot."""
         read = read_entries(bundle)
         validate({name: value for name, value in bundle.items() if name != "entry"})
-        plan = Plan([entry for entry in read if isinstance(entry, Entry)], self._base_url)
-        for entry in plan.entries:
+        entries = [entry for entry in read if isinstance(entry, Entry)]
+        pointers: dict[int, Pointers] = {}
+        invalid: dict[int, errors.Invalid] = {}
+        for entry in entries:
             try:
-                validate({"resourceType": "Bundle", "type": "batch", "entry": [entry.raw]})
+                pointers |= validate({"resourceType": "Bundle", "type": "batch", "entry": [entry.raw]})
             except errors.Invalid as error:
-                issues = [_in_place(issue, entry) for issue in error.issues]
-                plan.failures.setdefault(entry.index, errors.Invalid(issues=issues))
+                invalid[entry.index] = errors.Invalid(issues=[_in_place(issue, entry) for issue in error.issues])
+        plan = Plan(entries, pointers, self._base_url)
+        plan.failures |= invalid
         unread = {index: _failed(error) for index, error in enumerate(read) if isinstance(error, errors.Malformed)}
         return plan, unread
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from shared_code import errors
 from shared_code.errors import Issue
-from shared_code.fhir import is_homed_type
+from shared_code.fhir import Pointers, is_homed_type
 from shared_code.loading.entries import Entry
-from shared_code.loading.references import Link, Pointers, dangling, names_of, pointers_of, rewrite, rewrite_urls
+from shared_code.loading.references import Link, dangling, link_of, names_of, rewrite, rewrite_urls
 from shared_code.records import Condition, read_condition, single
 
 Found = Mapping[Condition, list[str]]
+_NONE = Pointers()
 
 
 class Plan:
@@ -21,10 +22,14 @@ class Plan:
     ids       entry → id of what it will create
     """
 
-    def __init__(self, entries: Iterable[Entry], base_url: str) -> None:
+    def __init__(self, entries: Iterable[Entry], pointers: Mapping[int, Pointers], base_url: str) -> None:
+        """`pointers` is what the validation of the entries gave: what each resource points with, by its `id()`."""
         self.entries = list(entries)
-        self._pointers: dict[int, Pointers] = {entry.index: pointers_of(entry) for entry in self.entries}
-        self.links = {index: pointers.links for index, pointers in self._pointers.items()}
+        self._pointers = {entry.index: pointers.get(id(entry.resource), _NONE) for entry in self.entries}
+        self.links = {
+            entry.index: [link_of(entry, *reference) for reference in self._pointers[entry.index].references]
+            for entry in self.entries
+        }
         self.failures: dict[int, errors.PortalError] = {}
         self.matched: dict[int, str] = {}
         self.ids: dict[int, str] = {}
@@ -142,7 +147,7 @@ class Plan:
                 faults.append(dangling(link))
             elif link.sent.startswith(f"{self._base_url}/"):
                 link.holder["reference"] = link.sent.removeprefix(f"{self._base_url}/")
-        rewrite_urls(self._pointers[entry.index], self._targets)
+        rewrite_urls(self._pointers[entry.index].urls, self._targets)
         if faults and entry.index not in self.failures:
             self.failures[entry.index] = errors.Malformed(issues=faults)
 

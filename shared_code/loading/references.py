@@ -1,21 +1,19 @@
-"""References between the entries of a bundle, and conditional ones: found once, and pointed to what they name. Pure."""
+"""References between the entries of a bundle, and conditional ones: read once, and pointed to what they name. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared_code.errors import Issue
-from shared_code.fhir import is_reference, references
+from shared_code.fhir import Place, rendered
 from shared_code.loading.entries import Entry
 
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)", re.DOTALL)
 _LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _RESTFUL_URL = re.compile(r"(https?://\S+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
-# Elements of type uri, url or uuid that may point to an entry, where the value is exactly its fullUrl.
-_LINK_KEYS = frozenset({"url", "uri", "valueUri", "valueUrl", "valueUuid", "valueOid", "content", "reference"})
 _IN_TEXT = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)""")
 
 
@@ -29,56 +27,27 @@ class Link:
 
     entry: Entry
     holder: dict[str, Any]
+    place: Place
     sent: str
     condition: tuple[str, str] | None = None
     literal: str | None = None
 
     @property
     def path(self) -> str:
-        """Where it stands in the bundle; looked for only when something is wrong with it."""
-        for path, holder in references(self.entry.resource or {}):
-            if holder is self.holder:
-                return f"{self.entry.path}.resource.{path.partition('.')[2]}.reference"
-        return f"{self.entry.path}.resource"
+        """Where it stands in the bundle; only worked out when something is wrong with it."""
+        within = (rendered(self.place) or "").partition(".resource.")[2]
+        return f"{self.entry.path}.resource.{within}.reference"
 
 
-@dataclass(frozen=True, slots=True)
-class Pointers:
-    """What in an entry may point to another: its references; holder, key and text, as sent, of urls and narratives."""
-
-    links: list[Link]
-    urls: list[tuple[dict[str, Any], str, str]]
-
-
-def pointers_of(entry: Entry) -> Pointers:
-    """What an entry's resource points with, found in one walk, but for references to its own contained resources."""
-    found = Pointers([], [])
-    nodes: list[Any] = [entry.resource] if entry.resource is not None else []
-    while nodes:
-        node = nodes.pop()
-        if type(node) is list:
-            nodes += [child for child in reversed(node) if type(child) is dict or type(child) is list]
-            continue
-        for key, child in reversed(node.items()):  # what is put last is taken first: the order of the text
-            kind = type(child)
-            if kind is dict or kind is list:
-                nodes.append(child)
-            elif kind is str:
-                if key == "reference" and is_reference(node):
-                    if not child.startswith("#"):
-                        found.links.append(_link(entry, node, child))
-                elif key in _LINK_KEYS or (key == "div" and _IN_TEXT.search(child)):
-                    found.urls.append((node, key, child))
-    return found
-
-
-def _link(entry: Entry, holder: dict[str, Any], sent: str) -> Link:
+def link_of(entry: Entry, holder: dict[str, Any], place: Place) -> Link:
+    """A reference of an entry, by the object that holds it and its place in the bundle."""
+    sent: str = holder["reference"]
     if sent.startswith("urn:"):
-        return Link(entry, holder, sent)
+        return Link(entry, holder, place, sent)
     if match := _CONDITIONAL.fullmatch(sent):
-        return Link(entry, holder, sent, condition=(match[1], match[2]))
+        return Link(entry, holder, place, sent, condition=(match[1], match[2]))
     match = _LITERAL.fullmatch(sent)
-    return Link(entry, holder, sent, literal=f"{match[1]}/{match[2]}" if match else None)
+    return Link(entry, holder, place, sent, literal=f"{match[1]}/{match[2]}" if match else None)
 
 
 def names_of(entry: Entry, base_url: str) -> Iterator[str]:
@@ -112,12 +81,13 @@ def dangling(link: Link) -> Issue:
     return Issue("not-found", f"the reference {link.sent[:120]!r} leads to nothing", link.path)
 
 
-def rewrite_urls(pointers: Pointers, targets: Mapping[str, str]) -> None:
+def rewrite_urls(urls: Iterable[tuple[dict[str, Any], str, str]], targets: Mapping[str, str]) -> None:
     """Point urls and links in narratives that are exactly an entry's fullUrl to its resource, in place.
 
+    urls     each object, the name of its property that has the url or the narrative, and the text as it was sent
     Source: https://hl7.org/fhir/R4/http.html#trules
     """
-    for holder, key, sent in pointers.urls:
+    for holder, key, sent in urls:
         if key == "div":
             holder[key] = _IN_TEXT.sub(lambda match: match[1] + targets.get(match[2], match[2]), sent)
         else:

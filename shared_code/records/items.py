@@ -94,8 +94,8 @@ def fhir_instant(now: datetime) -> str:
 def with_meta(resource: Resource, resource_id: str, version: int, last_updated: str) -> Resource:
     """The resource with the id and meta that the store gives it; what else its meta says stays."""
     meta = {**resource.get("meta", {}), "versionId": str(version), "lastUpdated": last_updated}
-    rest = {name: value for name, value in resource.items() if name not in ("resourceType", "id", "meta")}
-    return {"resourceType": resource["resourceType"], "id": resource_id, "meta": meta, **rest}
+    given = {"resourceType": resource["resourceType"], "id": resource_id, "meta": meta}
+    return given | resource | given  # the first says the order, the last what holds
 
 
 def version_item(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared_code import errors
+from shared_code.fhir import validate
 from shared_code.loading.entries import Entry, read_entries, require_read
 from shared_code.loading.plan import Plan
 from shared_code.records import Condition
@@ -19,7 +20,8 @@ PATIENT, CLINIC, WEIGHT = "urn:uuid:of-patient", "urn:uuid:of-clinic", "urn:uuid
 
 
 def planned(*raw: dict[str, Any]) -> Plan:
-    return Plan(require_read(read_entries(transaction(*raw))), BASE)
+    bundle = transaction(*raw)
+    return Plan(require_read(read_entries(bundle)), validate(bundle), BASE)
 
 
 def settled(plan: Plan, matches: dict[str, list[str]] | None = None) -> Plan:
@@ -161,7 +163,13 @@ def test_references_to_what_is_not_of_the_bundle_are_known() -> None:
         planned(
             post(weight("Patient/there", performer=[{"reference": f"{BASE}/Organization/o"}, {"reference": CLINIC}])),
             post(organization(), CLINIC),
-            post(weight("https://elsewhere.example.org/Patient/p", focus=[{"reference": "#c"}])),
+            post(
+                weight(
+                    "https://elsewhere.example.org/Patient/p",
+                    focus=[{"reference": "#c"}],
+                    contained=[{"resourceType": "Organization", "id": "c", "name": "C"}],
+                )
+            ),
         )
     )
     assert list(plan.outside()) == ["Patient/there"]
@@ -205,6 +213,7 @@ def test_urls_and_narratives_that_name_an_entry_exactly_follow_it() -> None:
     div = f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{PATIENT}">p</a><img src="{PATIENT}x"/> {PATIENT}</div>'
     document = {
         "resourceType": "DocumentReference",
+        "status": "current",
         "text": {"status": "generated", "div": div},
         "description": PATIENT,
         "content": [{"attachment": {"url": PATIENT}}, {"attachment": {"url": f"{PATIENT}/x"}}],
