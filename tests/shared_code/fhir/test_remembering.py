@@ -79,6 +79,7 @@ def test_a_list_is_remembered_for_its_own_element_alone() -> None:
 
 
 def test_what_is_remembered_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(value_checks, "_known", set())
     monkeypatch.setattr(value_checks, "MAX_REMEMBERED", 10)
     monkeypatch.setattr(object_check, "MAX_SHAPES", 3)
     for number in range(30):
