@@ -6,8 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import date
 from functools import cache, wraps
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -175,4 +174,9 @@ def json_answer(value: Any, status: int = 200) -> Answer:
 
 def http_date(instant: str) -> str:
     """A FHIR instant in UTC as the date of an HTTP header."""
-    return format_datetime(datetime.fromisoformat(instant).astimezone(UTC), usegmt=True)
+    day = date.fromisoformat(instant[:10])
+    return f"{_DAYS[day.weekday()]}, {day.day:02d} {_MONTHS[day.month - 1]} {day.year:04d} {instant[11:19]} GMT"
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -32,6 +32,7 @@ def install(levels: Mapping[str, str], running: Mapping[str, str], *, debug: boo
     """
     # Nothing of these stands in a line, and finding them out is the larger part of what a record costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # nor does the caller: the way that `logging` documents
     default = LEVELS[levels.get("default", "Information").lower()]
     for root in ROOTS:
         logging.getLogger(root).setLevel(default)
@@ -68,12 +69,16 @@ class _ByCategory(logging.Filter):
 class _Line(logging.Formatter):
     """`2026-01-31T09:00:00.123Z info Function.x.User [invocation id] text`, times in UTC."""
 
+    _second, _instant = 0, ""
+
     def format(self, record: logging.LogRecord) -> str:
-        instant = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        text, *below = record.getMessage().replace("\r", "").split("\n")
-        if record.exc_info:
-            below += self.formatException(record.exc_info).split("\n")
+        if (second := int(record.created)) != self._second:
+            self._second, self._instant = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        text = record.getMessage()
         invocation = getattr(record, "invocation", None)
-        head = f"{instant}.{record.msecs:03.0f}Z {SHORT.get(record.levelno, 'info')} {record.__dict__['category']}"
+        category = record.__dict__["category"]
+        head = f"{self._instant}.{record.msecs:03.0f}Z {SHORT.get(record.levelno, 'info')} {category}"
         line = f"{head} [{invocation}] {text}" if invocation else f"{head} {text}"
-        return "\n    ".join([line, *below])
+        if record.exc_info:
+            line += f"\n{self.formatException(record.exc_info)}"
+        return line.replace("\r", "").replace("\n", "\n    ") if "\n" in line or "\r" in line else line

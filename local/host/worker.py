@@ -107,7 +107,8 @@ class Worker:
         outcome = "Succeeded" if result.succeeded else "Failed"
         if logger.isEnabledFor(logging.INFO) or not result.succeeded:
             duration_ms = (time.perf_counter() - started) * 1000
-            logger.log(
+            asyncio.get_running_loop().call_soon(  # whoever waits for the result need not wait for the line
+                logger.log,
                 logging.INFO if result.succeeded else logging.ERROR,
                 "Executed 'Functions.%s' (%s, Id=%s, Duration=%.0fms) %s",
                 *(name, outcome, invocation_id, duration_ms, result.error or occasion.reason),

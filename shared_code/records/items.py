@@ -88,7 +88,7 @@ class Stored:
 @lru_cache(64)
 def fhir_instant(now: datetime) -> str:
     """`now` in UTC to the millisecond, of fixed width, so that texts sort as times do."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+    return f"{now.astimezone(UTC).isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
 def with_meta(resource: Resource, resource_id: str, version: int, last_updated: str) -> Resource:
