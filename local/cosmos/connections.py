@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _TRANSPORT = "transport"
 
@@ -36,26 +36,6 @@ class CuttableProtocol(HttpToolsProtocol):
 def is_alone() -> bool:
     """Whether at most one connection waits for an answer."""
     return len(_unanswered) <= 1
-
-
-def sent_at_once(send: Callable[..., Any], status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-    """Write a whole answer in one piece; False where it has to go the web server's own way.
-
-    That way looks through every header and writes twice, which costs more than most of what this server does.
-    """
-    exchange = getattr(send, "__self__", None)
-    if not isinstance(exchange, RequestResponseCycle) or exchange.response_started or exchange.disconnected:
-        return False
-    if exchange.flow.write_paused or not exchange.keep_alive or exchange.scope["method"] == "HEAD":
-        return False
-    exchange.response_started = exchange.response_complete = True
-    parts = [STATUS_LINE[status]]
-    for name, value in (*exchange.default_headers, *headers):
-        parts += (name, b": ", value, b"\r\n")
-    exchange.transport.write(b"".join((*parts, b"\r\n", body)))
-    exchange.message_event.set()
-    exchange.on_response()
-    return True
 
 
 async def cut(scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:

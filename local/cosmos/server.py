@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from local.answers import sent_at_once
 from local.cosmos import batch, feeds, items, queries, resources
 from local.cosmos.account import Account
-from local.cosmos.connections import cut, sent_at_once
+from local.cosmos.connections import cut
 from local.cosmos.entra import is_entra
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.explorer import page_for

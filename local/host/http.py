@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
+from local.answers import sent_at_once
 from local.host.admin import Admin
 from local.host.cors import Cors
 from local.host.http_messages import (
@@ -260,8 +261,12 @@ async def _body(receive: Receive, headers: Mapping[str, str], most: int) -> byte
 
 
 async def _send(send: Send, answer: Answer, added: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    headers = [*answer.headers, *added]
-    if answer.status not in WITHOUT_LENGTH:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
+    headers, body = [*answer.headers, *added], answer.body
+    if answer.status in WITHOUT_LENGTH:
+        body = b""
+    else:
+        headers.append((b"content-length", b"%d" % len(body)))
+        if sent_at_once(send, answer.status, headers, body):
+            return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if answer.status in WITHOUT_LENGTH else answer.body})
+    await send({"type": "http.response.body", "body": body})
