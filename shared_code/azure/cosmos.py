@@ -112,7 +112,7 @@ def stored_bytes(item: Mapping[str, Any]) -> int:
     text = _ENCODER.encode(item)
     if not text.isascii():
         text = json.dumps(item, separators=(",", ":")).encode()
-    return len(text) + 5 * text.count(b"\x7f") + 200
+    return len(text) + (5 * text.count(b"\x7f") if b"\x7f" in text else 0) + 200
 
 
 def cut[T](pieces: Iterable[tuple[T, int, int]]) -> Iterator[list[T]]:

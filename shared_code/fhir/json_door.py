@@ -78,7 +78,7 @@ def _is_shallow(text: bytes) -> bool:
 
     Several times faster than going through the values, which is left to what this does not find shallow.
     """
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+    if len(text) < _PIECE_BYTES and text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
         return True
     plain = _ESCAPE.sub(b"", text) if b"\\" in text else text
     brackets = b"".join([piece.translate(_AS_LISTS, _ALL_BUT_STRUCTURE) for piece in _pieces(plain)])
