@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
 
 from joserfc import jwt
@@ -18,6 +18,7 @@ from local.cosmos.wire import Request
 
 _ALGORITHMS = ["RS256", "PS256", "ES256"]
 _PREFIX = "type=aad&ver=1.0&sig="
+_SERVICE = "https://cosmos.azure.com"
 _NOT_AUTHORIZED = 5300
 _CLOCK_SKEW_SECONDS = 300
 _FETCH_AGAIN_SECONDS = 60.0  # so often at most for a key that is not known
@@ -40,6 +41,10 @@ class EntraTokens:
         claims = await self._claims(token)
         if claims.get("iss") != self._issuer:
             raise _unauthorized("The issuer of the token is not the one of this account.")
+        if not _audiences(claims) & {_SERVICE, f"https://{_host_name(request)}"}:
+            raise _unauthorized(f"The audience of the token is neither {_SERVICE} nor this account.")
+        if isinstance(claims.get("nbf"), int | float) and claims["nbf"] - _CLOCK_SKEW_SECONDS > time.time():
+            raise _unauthorized("The token does not hold yet.")
         if not isinstance(claims.get("exp"), int | float) or claims["exp"] + _CLOCK_SKEW_SECONDS < time.time():
             raise _unauthorized("The token has expired.")
         if not _is_for_data(request):
@@ -75,6 +80,15 @@ class EntraTokens:
 def is_entra(request: Request) -> bool:
     """Whether a request comes with a token in place of a signature."""
     return request.headers.get(b"authorization", b"")[:12].lower().startswith((b"type%3daad", b"type=aad"))
+
+
+def _audiences(claims: dict[str, Any]) -> set[str]:
+    sent = claims.get("aud")
+    return {str(one).rstrip("/") for one in (sent if isinstance(sent, list) else [sent])}
+
+
+def _host_name(request: Request) -> str:
+    return urlsplit(f"//{request.header('host') or ''}").hostname or ""
 
 
 def _is_for_data(request: Request) -> bool:

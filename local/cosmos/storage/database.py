@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import IO
 
 from local.cosmos.storage.locks import lock
 
+_LOG = logging.getLogger("local.cosmos")
 _CHECKPOINT_EVERY_SECONDS = 1.0
 _CHECKPOINT_PAGES = 1000
 _LAST_RESORT_PAGES = 20_000  # the writer checkpoints by itself only when the background one cannot keep up
@@ -48,6 +50,7 @@ class Database:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path.with_name(path.name + ".lock"), time.monotonic() + wait_seconds)
+        _discard_unreadable(path.with_name(_INDEX_FILE))
         self.connection = self.open()
         self.connection.execute(f"PRAGMA {_LOOKUP_CACHE}")
         self.connection.execute(f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_PAGES}")
@@ -175,6 +178,25 @@ class Database:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+
+def _discard_unreadable(index: Path) -> None:
+    """Remove an index that is no SQLite file any more; it is made again from the items."""
+    if not index.exists():
+        return
+    connection = sqlite3.connect(index)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        raise  # it may be whole, and cannot be opened
+    except sqlite3.DatabaseError as error:
+        _LOG.warning("%s is damaged (%s) and is made again", index, error)
+    else:
+        return
+    finally:
+        connection.close()
+    for name in (index.name, f"{index.name}-wal", f"{index.name}-shm"):
+        index.with_name(name).unlink(missing_ok=True)
 
 
 def _locked(path: Path, until: float) -> IO[bytes]:

@@ -21,6 +21,9 @@ from joserfc.jwk import KeySet, RSAKey
 from local.cosmos.signature import EMULATOR_KEY
 
 
+SERVICE = "https://cosmos.azure.com"
+
+
 @dataclass
 class Issuer:
     """Publishes keys, and signs tokens with the first of them."""
@@ -30,7 +33,7 @@ class Issuer:
 
     def token(self, **claims: Any) -> str:
         key = self.keys[0]
-        payload = {"iss": self.url, "sub": "the app", "exp": int(time.time()) + 600, **claims}
+        payload = {"iss": self.url, "aud": SERVICE, "sub": "the app", "exp": int(time.time()) + 600, **claims}
         return jwt.encode({"alg": "RS256", "kid": key.kid}, payload, key)
 
 
@@ -105,7 +108,21 @@ def test_a_token_does_not_manage_databases_and_containers(issuer: Issuer, opened
         assert (raised.value.status_code, raised.value.sub_status) == (403, 5300)
 
 
-@pytest.mark.parametrize("claims", [{"iss": "https://elsewhere"}, {"exp": 1000}], ids=["issuer", "expired"])
+@pytest.mark.parametrize("audience", [f"{SERVICE}/", "https://127.0.0.1", ["api://other", SERVICE]])
+def test_a_token_is_for_the_service_or_for_this_account(issuer: Issuer, opened: Any, audience: object) -> None:
+    assert opened(issuer.token(aud=audience)).read()["id"] == "c"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"iss": "https://elsewhere"}, id="issuer"),
+        pytest.param({"aud": "api://health-portal"}, id="audience"),
+        pytest.param({"aud": None}, id="no audience"),
+        pytest.param({"exp": 1000}, id="expired"),
+        pytest.param({"nbf": 2**33}, id="not yet"),
+    ],
+)
 def test_a_token_that_does_not_hold_is_refused(issuer: Issuer, opened: Any, claims: dict[str, Any]) -> None:
     with pytest.raises(CosmosHttpResponseError) as raised:
         opened(issuer.token(**claims))

@@ -59,3 +59,23 @@ def test_a_container_that_is_dropped_while_it_is_followed_disturbs_no_other(star
         fill(kept, "p", 300)
         wait_until_followed(server.url, 1)
         assert list(kept.query_items("SELECT VALUE c.id FROM c WHERE c.n = 3", partition_key="p")) == ["0003"]
+
+
+def test_an_index_that_is_no_database_any_more_is_made_again(start_server: Any, tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        fill(client.create_database("db").create_container("c", PartitionKey("/pk")), "p", 300)
+    wait_until_followed(server.url, 1)
+    server.stop()
+    index = tmp_path / "index.sqlite"
+    assert index.stat().st_size > 4096
+    for damage in (b"not a database " * 1000, b""):
+        index.write_bytes(damage)
+        server.restart()
+        wait_until_followed(server.url, 1)
+        with CosmosClient(server.url, EMULATOR_KEY) as client:
+            container = client.get_database_client("db").get_container_client("c")
+            found = list(container.query_items("SELECT VALUE c.id FROM c WHERE c.n = 250", partition_key="p"))
+        assert found == ["0250"]
+        server.stop()
+        assert index.stat().st_size > 4096
