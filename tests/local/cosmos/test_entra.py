@@ -20,7 +20,6 @@ from joserfc.jwk import KeySet, RSAKey
 
 from local.cosmos.signature import EMULATOR_KEY
 
-
 SERVICE = "https://cosmos.azure.com"
 
 
