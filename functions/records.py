@@ -196,7 +196,8 @@ async def search(req: func.HttpRequest) -> Answer:
 async def _found(req: func.HttpRequest, caller: Caller, parameters: Sequence[tuple[str, str]]) -> Answer:
     """A page of a search; what was ignored is said in an outcome entry."""
     kind = require_type(req.route_params["type"])
-    query = read_query(kind, parameters, strict="handling=strict" in (req.headers.get("prefer") or ""))
+    strict = "handling=strict" in (req.headers.get("prefer") or "")
+    query = read_query(kind, parameters, settings().fhir_base_url, strict=strict)
     page = await record_store().search(caller, query)
     return Answer(200, dump(searchset(settings().fhir_base_url, page, query)))
 

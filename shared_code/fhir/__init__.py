@@ -9,6 +9,7 @@ from shared_code.fhir.findings import Place, Pointers, rendered
 from shared_code.fhir.homes import home_of, other_patients
 from shared_code.fhir.json_door import dump, parse
 from shared_code.fhir.outcomes import ANSWERS, answer, outcome
+from shared_code.fhir.references import make_relative, own_reference, unversioned
 from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
 from shared_code.fhir.search_values import SearchParameter, search_parameters, search_values
 from shared_code.fhir.validation import validate
@@ -28,13 +29,16 @@ __all__ = [
     "dump",
     "home_of",
     "is_homed_type",
+    "make_relative",
     "other_patients",
     "outcome",
+    "own_reference",
     "parse",
     "rendered",
     "resource_types",
     "search_parameters",
     "search_values",
     "span",
+    "unversioned",
     "validate",
 ]

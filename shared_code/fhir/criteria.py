@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from shared_code.errors import Malformed
 from shared_code.fhir.dates import span
-from shared_code.fhir.references import relative, unversioned
+from shared_code.fhir.references import own_reference, relative, unversioned
 from shared_code.fhir.resource_types import resource_types
 from shared_code.fhir.search_values import SearchParameter, search_parameters
 from shared_code.fhir.tokens import escaped
@@ -74,9 +74,10 @@ class Criterion:
         return self.negated is not any(alternative in values for alternative in self.alternatives)
 
 
-def criterion(resource_type: str, name: str, value: str) -> Criterion:
+def criterion(resource_type: str, name: str, value: str, base_url: str = "") -> Criterion:
     """One query parameter as it was sent, without percent signs: ('Observation', 'code:not', 'a|b,c').
 
+    base_url  of this server: a url that begins with it is looked for as the relative reference that is stored for it
     raises    Malformed: an unknown parameter or modifier, a value of the wrong form; the text names it
     """
     base, _, modifier = name.partition(":")
@@ -98,7 +99,8 @@ def criterion(resource_type: str, name: str, value: str) -> Criterion:
         if modifier and modifier not in resource_types():
             raise _unknown_modifier(name, modifier)
         targets = (modifier,) if modifier else parameter.targets
-        found = (text for part in parts for text in _reference(name, _unescaped(part), targets))
+        urls = (_unescaped(part) for part in parts)
+        found = (text for url in urls for text in _reference(name, own_reference(url, base_url) or url, targets))
         return Criterion(parameter, alternatives=tuple(dict.fromkeys(found)))
     if modifier:
         raise _unknown_modifier(name, modifier)

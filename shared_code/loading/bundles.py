@@ -20,6 +20,7 @@ from shared_code.identity import Caller, require_scope
 from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct, require_read
 from shared_code.loading.plan import Found, Plan
 from shared_code.loading.references import dangling
+from shared_code.loading.waves import Waves
 from shared_code.records import (
     ConditionalCreate,
     Contended,
@@ -130,12 +131,12 @@ class BundleLoader:
     async def _require_existing(self, caller: Caller, plan: Plan) -> None:
         outside = plan.outside()
         existing = await self._store.existing(caller, list(outside))
-        faults = [dangling(link) for name, link in outside.items() if name not in existing]
+        faults = [dangling(link) for name, link in outside.items() if name not in existing or name in plan.deleted]
         if faults:
             raise errors.Malformed(issues=faults)
 
     async def _batch(self, caller: Caller, plan: Plan, seed: str | None) -> dict[int, Result]:
-        """Each entry by itself; those with conditional references after those that may make what they name."""
+        """Each entry by itself, those that refer to others after them: what they name may fail, or be there already."""
         for entry in plan.entries:
             try:
                 for kind in plan.condition_types(entry):
@@ -144,23 +145,28 @@ class BundleLoader:
                 plan.failures.setdefault(entry.index, error)
         good = [entry for entry in plan.entries if entry.index not in plan.failures]
         conditions = [condition for condition in map(plan.create_condition, good) if condition]
-        found = await self._store.find(caller, conditions)
+        found = await self._store.find(caller, [*conditions, *plan.link_conditions(good)])
         plan.settle(found, partial(self._id, seed=seed))
-        waves: tuple[list[Entry], list[Entry]] = ([], [])
-        for entry in good:
-            waves[any(link.condition for link in plan.links[entry.index])].append(entry)
-        results: dict[int, Result] = {}
-        for wave in waves:
+        results = {index: _failed(error) for index, error in plan.failures.items()}
+        for entry in plan.entries:
+            if entry.index in results:
+                plan.learn(entry, None)
+        waves = Waves(good, plan)
+        while wave := waves.next():
             found |= await self._store.find(caller, plan.link_conditions(wave))
             done = await in_parallel([partial(self._alone, caller, plan, entry, found, seed) for entry in wave])
-            results |= {entry.index: result for entry, result in zip(wave, done, strict=True)}
-        return {index: _failed(error) for index, error in plan.failures.items()} | results
+            for entry, result in zip(wave, done, strict=True):
+                results[entry.index] = result
+                plan.learn(entry, result.version.id if result.version and not result.error else None)
+        return results
 
     async def _alone(self, caller: Caller, plan: Plan, entry: Entry, found: Found, seed: str | None) -> Result:
         try:
             plan.resolve(entry, found)
             if entry.index in plan.failures:
                 raise plan.failures[entry.index]
+            if entry.method == "POST" and entry.index not in plan.ids and entry.index not in plan.matched:
+                plan.ids[entry.index] = self._id(entry, seed)  # another entry has made what its home is named by
             write, condition = self._write(plan, entry), plan.create_condition(entry)
             if write is None:
                 return await self._read(caller, plan, entry)
@@ -203,7 +209,7 @@ class BundleLoader:
 
     def _query(self, entry: Entry) -> Query:
         try:
-            return read_query(entry.type, parse_qsl(entry.query, keep_blank_values=True))
+            return read_query(entry.type, parse_qsl(entry.query, keep_blank_values=True), self._base_url)
         except errors.Malformed as error:
             raise errors.Malformed(str(error), f"{entry.path}.request.url") from error
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_code import errors
-from shared_code.fhir import Resource, parse, resource_types, validate
+from shared_code.fhir import Resource, parse, resource_types
 from shared_code.identity import Caller, read_scopes
 from shared_code.loading.bundles import BundleLoader
 from shared_code.loading.entries import Entry, read_entries
@@ -191,7 +191,7 @@ class FileLoader:
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
         if kind not in resource_types():
             raise errors.Malformed("the line is not a resource of a type that has an endpoint")
-        validate(resource)
+        self._store.checked(resource)
         digest = hashlib.sha256(f"{job.id}:{number}".encode()).digest()
         return update_write(resource, resource.get("id") or self._store.new_id(resource, digest))
 

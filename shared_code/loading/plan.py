@@ -8,7 +8,7 @@ from shared_code import errors
 from shared_code.errors import Issue
 from shared_code.fhir import Pointers, is_homed_type
 from shared_code.loading.entries import Entry
-from shared_code.loading.references import Link, dangling, link_of, names_of, rewrite, rewrite_urls
+from shared_code.loading.references import Link, dangling, link_of, name_of, names_of, rewrite, rewrite_urls
 from shared_code.records import Condition, read_condition, single
 
 Found = Mapping[Condition, list[str]]
@@ -27,7 +27,7 @@ class Plan:
         self.entries = list(entries)
         self._pointers = {entry.index: pointers.get(id(entry.resource), _NONE) for entry in self.entries}
         self.links = {
-            entry.index: [link_of(entry, *reference) for reference in self._pointers[entry.index].references]
+            entry.index: [link_of(entry, *reference, base_url) for reference in self._pointers[entry.index].references]
             for entry in self.entries
         }
         self.failures: dict[int, errors.PortalError] = {}
@@ -35,7 +35,10 @@ class Plan:
         self.ids: dict[int, str] = {}
         self._base_url = base_url
         self._targets: dict[str, str] = {}
+        self._ambiguous: set[str] = set()  # names that several entries have
+        self._owners = {name: entry.index for entry in self.entries for name in names_of(entry, base_url)}
         self._own = {f"{entry.type}/{entry.id}" for entry in self.entries if entry.method == "PUT"}
+        self.deleted = {f"{entry.type}/{entry.id}" for entry in self.entries if entry.method == "DELETE"}
         self._conditions: dict[tuple[str, str], Condition] = {}
         for entry in self.entries:
             self._read_conditions(entry)
@@ -51,7 +54,7 @@ class Plan:
             if condition in self._conditions:
                 continue
             try:
-                self._conditions[condition] = read_condition(*condition)
+                self._conditions[condition] = read_condition(*condition, base_url=self._base_url)
             except errors.Malformed as error:
                 path = link.path if link else f"{entry.path}.request.ifNoneExist"
                 faults += [Issue(issue.code, issue.text, path) for issue in error.issues]
@@ -75,14 +78,17 @@ class Plan:
     def settle(self, found: Found, new_id: Callable[[Entry], str], *, at_once: bool = False) -> None:
         """Say, from what the conditions match, which creates are made and under which ids.
 
-        People and shared resources come first: what is at home with a person carries that partition in its id.
+        People and shared resources come first: what is at home with a person carries that partition in its id. So where
+        a conditional reference does not lead to one resource yet, a create has no id yet either.
 
+        found     what the conditions of creates match, and those of references as far as they are known
         at_once   all entries take effect together: what the first create on a condition makes, the others match
         """
         self.matched, self.ids = {}, {}
         for links in self.links.values():
             for link in links:
                 link.holder["reference"] = link.sent  # as sent, also when the bundle is carried out once more
+                link.is_inside = False
         for entry in self.entries:
             condition = self.create_condition(entry)
             if condition is None or entry.index in self.failures:
@@ -102,14 +108,15 @@ class Plan:
         for entry in creates:
             if not is_homed_type(entry.type):
                 self.ids[entry.index] = new_id(entry)
-        self._targets = dict(self._names())
+        self._follow(followed)
+        self._name_entries()
         for entry in creates:
             if is_homed_type(entry.type):
-                for link in self.links[entry.index]:
-                    rewrite(link, self._targets)
-                self.ids[entry.index] = new_id(entry)
-        self.matched |= {index: self.ids[first.index] for index, first in followed.items()}
-        self._targets = dict(self._names())
+                faults = [(link, self._point(link, found)) for link in self.links[entry.index]]
+                if not any(fault and link.condition for link, fault in faults):
+                    self.ids[entry.index] = new_id(entry)
+        self._follow(followed)
+        self._name_entries()
 
     def _followed(self, creates: Iterable[Entry]) -> dict[int, Entry]:
         """Creates on a condition that an earlier one has too, by their index: that earlier one."""
@@ -121,6 +128,30 @@ class Plan:
                 followed[entry.index] = firsts[condition]
         return followed
 
+    def _follow(self, followed: Mapping[int, Entry]) -> None:
+        self.matched |= {index: self.ids[first.index] for index, first in followed.items() if first.index in self.ids}
+
+    def awaited(self, entry: Entry) -> set[int]:
+        """The other entries that this one refers to, whatever became of them, by their indices."""
+        names = (name_of(link).partition("#")[0] for link in self.links[entry.index])
+        return {self._owners[name] for name in names if name in self._owners} - {entry.index}
+
+    def learn(self, entry: Entry, own_id: str | None) -> None:
+        """What has become of an entry of a batch: the id of its resource, or None where it has failed."""
+        if entry.method == "POST" and own_id and own_id != self.ids.get(entry.index):
+            self.matched[entry.index] = own_id
+        for name in names_of(entry, self._base_url):
+            if own_id:
+                self._targets[name] = f"{entry.type}/{own_id}"
+            else:
+                self._targets.pop(name, None)
+
+    def _name_entries(self) -> None:
+        self._targets, self._ambiguous = {}, set()
+        for name, target in self._names():
+            if self._targets.setdefault(name, target) != target:
+                self._ambiguous.add(name)
+
     def _names(self) -> Iterator[tuple[str, str]]:
         for entry in self.entries:
             own = self.matched.get(entry.index) or self.ids.get(entry.index)
@@ -131,25 +162,29 @@ class Plan:
 
     def resolve(self, entry: Entry, found: Found) -> None:
         """Rewrite an entry's references; those that lead to nothing, or to several, are its failure."""
-        faults = []
-        for link in self.links[entry.index]:
-            if rewrite(link, self._targets):
-                continue
-            if link.condition:
-                matches = found.get(self._conditions[link.condition], []) if link.condition in self._conditions else []
-                if len(matches) == 1:
-                    link.holder["reference"] = f"{link.condition[0]}/{matches[0]}"
-                elif matches:
-                    faults.append(Issue("multiple-matches", f"several resources match {link.sent[:120]!r}", link.path))
-                else:
-                    faults.append(dangling(link))
-            elif link.sent.startswith("urn:"):
-                faults.append(dangling(link))
-            elif link.sent.startswith(f"{self._base_url}/"):
-                link.holder["reference"] = link.sent.removeprefix(f"{self._base_url}/")
+        faults = [fault for link in self.links[entry.index] if (fault := self._point(link, found))]
         rewrite_urls(self._pointers[entry.index].urls, self._targets)
         if faults and entry.index not in self.failures:
             self.failures[entry.index] = errors.Malformed(issues=faults)
+
+    def _point(self, link: Link, found: Found) -> Issue | None:
+        """Make a reference lead to its entry, or to the one match of its condition; gives what is wrong with it."""
+        if name_of(link) in self._ambiguous:
+            return Issue("multiple-matches", f"several entries are called {link.sent[:120]!r}", link.path)
+        if rewrite(link, self._targets):
+            return None
+        if link.condition:
+            matches = found.get(self._conditions[link.condition], []) if link.condition in self._conditions else []
+            if len(matches) > 1:
+                return Issue("multiple-matches", f"several resources match {link.sent[:120]!r}", link.path)
+            if not matches:
+                return dangling(link)
+            link.holder["reference"] = f"{link.condition[0]}/{matches[0]}"
+        elif link.own:
+            link.holder["reference"] = link.own
+        elif link.sent.startswith("urn:"):
+            return dangling(link)
+        return None
 
     def outside(self) -> dict[str, Link]:
         """References by type and id to resources that are not of this bundle, each with one place where it stands."""
@@ -157,7 +192,7 @@ class Plan:
             link.literal: link
             for links in self.links.values()
             for link in links
-            if link.literal and link.holder["reference"] == link.sent and link.literal not in self._own
+            if link.literal and not link.is_inside and link.literal not in self._own
         }
 
     def raise_failures(self) -> None:

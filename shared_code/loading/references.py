@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared_code.errors import Issue
-from shared_code.fhir import Place, rendered
+from shared_code.fhir import Place, own_reference, rendered, unversioned
 from shared_code.loading.entries import Entry
 
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)", re.DOTALL)
-_LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 _RESTFUL_URL = re.compile(r"(https?://\S+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 _IN_TEXT = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)""")
 
@@ -22,7 +21,8 @@ class Link:
     """One reference of an entry as it was sent; `holder["reference"]` is where it stands.
 
     condition   (type, query) of a conditional reference, "Practitioner?identifier=…"
-    literal     "Type/id" of a relative reference, without a version
+    own         what it is on this server, "Type/id" with or without a version, where it is sent as that or as its url
+    is_inside   whether it leads to an entry of the bundle
     """
 
     entry: Entry
@@ -30,7 +30,13 @@ class Link:
     place: Place
     sent: str
     condition: tuple[str, str] | None = None
-    literal: str | None = None
+    own: str | None = None
+    is_inside: bool = False
+
+    @property
+    def literal(self) -> str | None:
+        """ "Type/id" of a reference to a resource of this server, without a version."""
+        return unversioned(self.own) if self.own else None
 
     @property
     def path(self) -> str:
@@ -39,15 +45,14 @@ class Link:
         return f"{self.entry.path}.resource.{within}.reference"
 
 
-def link_of(entry: Entry, holder: dict[str, Any], place: Place) -> Link:
+def link_of(entry: Entry, holder: dict[str, Any], place: Place, base_url: str) -> Link:
     """A reference of an entry, by the object that holds it and its place in the bundle."""
     sent: str = holder["reference"]
     if sent.startswith("urn:"):
         return Link(entry, holder, place, sent)
     if match := _CONDITIONAL.fullmatch(sent):
         return Link(entry, holder, place, sent, condition=(match[1], match[2]))
-    match = _LITERAL.fullmatch(sent)
-    return Link(entry, holder, place, sent, literal=f"{match[1]}/{match[2]}" if match else None)
+    return Link(entry, holder, place, sent, own=own_reference(sent, base_url))
 
 
 def names_of(entry: Entry, base_url: str) -> Iterator[str]:
@@ -60,19 +65,30 @@ def names_of(entry: Entry, base_url: str) -> Iterator[str]:
         yield match[2]
 
 
+def name_of(link: Link) -> str:
+    """The name under which a link's target is known if it is an entry: a relative one begins at its own entry's root.
+
+    Source: https://hl7.org/fhir/R4/bundle.html#references
+    """
+    if link.own == link.sent and link.entry.full_url:
+        match = _RESTFUL_URL.fullmatch(link.entry.full_url)
+        if match:
+            return f"{match[1]}{link.sent}"
+    return link.sent
+
+
 def rewrite(link: Link, targets: Mapping[str, str]) -> bool:
     """Point a link to where `targets` says that its name, a fullUrl or "Type/id", leads. False: it says nothing."""
-    target = targets.get(link.sent)
-    if target is None:
-        name, hash_sign, fragment = link.sent.partition("#")
+    name = name_of(link)
+    target = targets.get(name)
+    if target is None and "#" in name:
+        name, _, fragment = name.partition("#")
         target = targets.get(name)
-        target = f"{target}{hash_sign}{fragment}" if target else None
-    if target is None and link.entry.full_url:
-        match = _RESTFUL_URL.fullmatch(link.entry.full_url)
-        target = targets.get(f"{match[1]}{link.sent}") if match else None
+        target = f"{target}#{fragment}" if target else None
     if target is None:
         return False
     link.holder["reference"] = target
+    link.is_inside = True
     return True
 
 

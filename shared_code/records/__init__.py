@@ -3,6 +3,7 @@
 from functools import cache
 
 from shared_code.azure.clients import container
+from shared_code.azure.settings import settings
 from shared_code.records.answers import address_of, history_bundle, raw, searchset
 from shared_code.records.conditions import Condition, read_condition
 from shared_code.records.items import Stored, fhir_instant
@@ -42,4 +43,5 @@ __all__ = [
 @cache
 def record_store() -> RecordStore:
     """The deployed store; tests make their own."""
-    return RecordStore(container("records"), container("keys"), container("transactions"))
+    containers = container("records"), container("keys"), container("transactions")
+    return RecordStore(*containers, base_url=settings().fhir_base_url)

@@ -34,7 +34,7 @@ class Condition:
         return item["type"] == self.type and not item["deleted"] and all(c.matches(item["s"]) for c in self.criteria)
 
 
-def read_condition(resource_type: str, query: str) -> Condition:
+def read_condition(resource_type: str, query: str, base_url: str = "") -> Condition:
     """The condition of "identifier=system|value&…" on a type.
 
     raises  Malformed: a bad or unknown parameter, or one that would have to be looked for among all people
@@ -48,7 +48,7 @@ def read_condition(resource_type: str, query: str) -> Condition:
     unknown = [name for name, _ in pairs if name.split(":")[0] not in search_parameters(resource_type)]
     if unknown:
         raise errors.Malformed(f"{resource_type} has no search parameter {unknown[0][:40]!r} that a condition may use")
-    criteria = tuple(criterion(resource_type, name, value) for name, value in pairs)
+    criteria = tuple(criterion(resource_type, name, value, base_url) for name, value in pairs)
     if resource_type == "Patient" or resource_type in SHARED_TYPES:
         token = next((token for token in map(_identifier, criteria) if token), None)
         if token:

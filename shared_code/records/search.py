@@ -65,8 +65,13 @@ class Page:
     next: str | None = None
 
 
-def read_query(resource_type: str, pairs: Sequence[tuple[str, str]], *, strict: bool = False) -> Query:
-    """What query parameters ask for. Raises Malformed for a bad value, and with `strict` for an unknown parameter."""
+def read_query(
+    resource_type: str, pairs: Sequence[tuple[str, str]], base_url: str = "", *, strict: bool = False
+) -> Query:
+    """What query parameters ask for; `base_url` is where this server's resources are found.
+
+    raises   Malformed: a bad value, and with `strict` an unknown parameter
+    """
     filters: dict[str, Any] = {"criteria": [], "updated": [], "ids": None}
     asked: list[tuple[str, str]] = []
     unknown: list[str] = []
@@ -89,7 +94,7 @@ def read_query(resource_type: str, pairs: Sequence[tuple[str, str]], *, strict: 
         elif name == "_lastUpdated":
             filters["updated"].append(read_updated(value))
         elif name.split(":")[0] in search_parameters(resource_type):
-            filters["criteria"].append(criterion(resource_type, name, value))
+            filters["criteria"].append(criterion(resource_type, name, value, base_url))
         elif name not in _FORM:
             unknown.append(name)
             continue

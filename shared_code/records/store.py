@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item, first_page, in_parallel
-from shared_code.fhir import Resource, home_of, is_homed_type, resource_types, validate
+from shared_code.fhir import Resource, home_of, is_homed_type, make_relative, resource_types, validate
 from shared_code.identity import Caller, may_see, require_scope
 from shared_code.records.claims import Claims
 from shared_code.records.conditions import Condition, read_condition
@@ -22,6 +22,7 @@ from shared_code.records.locating import (
     item_id,
     ordered_id,
     partition_key,
+    partition_of_id,
     random_partition_key,
     server_id,
 )
@@ -63,8 +64,10 @@ class RecordStore:
         transactions: ContainerProxy,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
+        base_url: str = "",
     ) -> None:
-        self._records, self._now, self._random = records, now, random
+        """`base_url` is where the resources are found by others; a reference that begins with it is a relative one."""
+        self._records, self._now, self._random, self._base_url = records, now, random, base_url
         self.transactions = Transactions(records, transactions, now)
         claims = Claims(keys, now)
         self._lookups = Lookups(records, claims, self.transactions)
@@ -177,13 +180,21 @@ class RecordStore:
 
         raises   Invalid: not valid R4; Forbidden; VersionConflict: several match the condition
         """
-        resource_type = require_type(resource.get("resourceType"))
-        validate(resource)
+        resource_type = self.checked(resource)
         if not if_none_exist:
             results = await self._writer.apply(caller, [self.new_write(resource)])
             return _one(results)
-        condition = read_condition(resource_type, if_none_exist)
+        condition = read_condition(resource_type, if_none_exist, self._base_url)
         return await self.create_unless(caller, self.new_write(resource), condition)
+
+    def checked(self, resource: Resource) -> str:
+        """The type of a valid resource; its references to resources of this server are relative from here on.
+
+        raises   Invalid: not valid R4; NotFound: a type that has no endpoint
+        """
+        resource_type = require_type(resource.get("resourceType"))
+        make_relative(validate(resource)[id(resource)].references, self._base_url)
+        return resource_type
 
     async def create_unless(self, caller: Caller, create: Write, condition: Condition) -> Stored:
         """Make a create unless something matches the condition, which is the answer then.
@@ -207,8 +218,7 @@ class RecordStore:
         raises   Invalid, Forbidden, NotFound, VersionConflict: `if_match` is not the stored version, or is
                  missing where a stored one is guarded
         """
-        resource_type = require_type(resource.get("resourceType"))
-        validate(resource)
+        resource_type = self.checked(resource)
         resource_id = resource.get("id")
         if not isinstance(resource_id, str):
             raise errors.Malformed(f"an update needs the id in the {resource_type}", f"{resource_type}.id")
@@ -264,7 +274,10 @@ class RecordStore:
     def new_write(self, resource: Resource, resource_id: str | None = None) -> Write:
         """The create of a resource under a new id; an id that it brings along is ignored."""
         new_id = resource_id or self.new_id(resource)
-        return Write("create", resource["resourceType"], new_id, resource, place_of(resource, new_id))
+        place = place_of(resource, new_id)
+        if is_homed_type(resource["resourceType"]) and partition_of_id(new_id) != place.pk:
+            raise ValueError("the id is of another partition than the resource, which nobody would find by it")
+        return Write("create", resource["resourceType"], new_id, resource, place)
 
     def new_id(self, resource: Resource, digest: bytes | None = None) -> str:
         """An id for a resource to come; where it may be at home with a person, the id carries that partition.

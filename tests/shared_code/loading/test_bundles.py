@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared_code import errors
 from shared_code.fhir import parse
 from shared_code.loading import BundleLoader
 from shared_code.records import RecordStore, read_query
@@ -78,3 +79,74 @@ def narrative(href: str) -> dict[str, str]:
         "status": "generated",
         "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{href}">where</a></div>',
     }
+
+
+ANNA = patient(id="anna", identifier=[identifier("anna")])
+BY_NAME = "Patient?identifier=http://example.org/ids|anna"
+
+
+@pytest.mark.parametrize("bundle_of", [transaction, batch])
+@pytest.mark.parametrize("subject", [BY_NAME, f"{BASE}/Patient/anna", "Patient/anna"])
+async def test_what_is_created_is_found_by_its_id_however_its_patient_is_named(
+    store: RecordStore, bundle_of: Any, subject: str
+) -> None:
+    await store.update(system(), ANNA)
+    entry = post(observation() | {"subject": {"reference": subject}})
+    (result,) = await BundleLoader(store, BASE).carry_out(system(), bundle_of(entry))
+    assert result.version is not None
+    read = await store.read(system(), "Observation", result.version.id)
+    assert parse(read.text or "")["subject"] == {"reference": "Patient/anna"}
+
+
+async def test_a_second_patient_on_one_condition_is_the_first_for_those_who_name_it(store: RecordStore) -> None:
+    patients = [post(patient(identifier=[identifier("eva")]), f"urn:uuid:{name}") for name in ("one", "two")]
+    for entry in patients:
+        entry["request"]["ifNoneExist"] = "identifier=http://example.org/ids|eva"
+    weights = [post(observation() | {"subject": {"reference": f"urn:uuid:{name}"}}) for name in ("one", "two")]
+    for bundle in (transaction(*patients, *weights), batch(*patients, *weights)):
+        results = await BundleLoader(store, BASE).carry_out(system(), bundle)
+        subjects = set()
+        for result in results[2:]:
+            assert result.version is not None
+            read = await store.read(system(), "Observation", result.version.id)
+            subjects.add(parse(read.text or "")["subject"]["reference"])
+        found = await store.search(system(), read_query("Patient", [("identifier", "http://example.org/ids|eva")]))
+        assert subjects == {f"Patient/{found.resources[0].id}"}
+        assert len(found.resources) == 1
+
+
+async def test_what_refers_to_an_entry_of_a_batch_that_failed_fails(store: RecordStore) -> None:
+    caller = system("system/Observation.cruds")
+    weight = observation() | {"subject": {"reference": "urn:uuid:a"}}
+    about = observation() | {"derivedFrom": [{"reference": "urn:uuid:w"}]}
+    bundle = batch(post(about), post(weight, "urn:uuid:w"), post(patient(), "urn:uuid:a"))
+    results = await BundleLoader(store, BASE).carry_out(caller, bundle)
+    assert [result.status for result in results] == [400, 400, 403]
+    assert (await store.search(system(), read_query("Observation", []))).resources == []
+
+
+async def test_entries_of_a_batch_that_refer_to_each_other_in_a_circle_are_made(store: RecordStore) -> None:
+    pair = [
+        post(observation() | {"derivedFrom": [{"reference": f"urn:uuid:{other}"}]}, f"urn:uuid:{name}")
+        for name, other in (("a", "b"), ("b", "a"))
+    ]
+    results = await BundleLoader(store, BASE).carry_out(system(), batch(*pair))
+    assert [result.status for result in results] == [201, 201]
+    texts = [result.version.text or "" for result in results if result.version]
+    ids = [result.version.id for result in results if result.version]
+    assert f"Observation/{ids[1]}" in texts[0]
+    assert f"Observation/{ids[0]}" in texts[1]
+
+
+async def test_a_transaction_does_not_refer_to_what_it_deletes(store: RecordStore) -> None:
+    await store.update(system(), ANNA)
+    gone = {"request": {"method": "DELETE", "url": "Patient/anna"}}
+    with pytest.raises(errors.Malformed, match="leads to nothing"):
+        await BundleLoader(store, BASE).carry_out(system(), transaction(gone, post(observation("anna"))))
+    assert (await store.read(system(), "Patient", "anna")).version == 1
+
+
+async def test_a_url_of_this_server_that_leads_to_nothing_is_refused_in_a_transaction(store: RecordStore) -> None:
+    weight = observation() | {"subject": {"reference": f"{BASE}/Patient/nobody"}}
+    with pytest.raises(errors.Malformed, match="leads to nothing"):
+        await BundleLoader(store, BASE).carry_out(system(), transaction(post(weight)))

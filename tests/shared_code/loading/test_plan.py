@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared_code import errors
-from shared_code.fhir import validate
+from shared_code.fhir import home_of, validate
 from shared_code.loading.entries import Entry, read_entries, require_read
 from shared_code.loading.plan import Plan
 from shared_code.records import Condition
@@ -83,7 +83,6 @@ def test_people_get_their_ids_before_what_is_at_home_with_them() -> None:
     [
         ("http://elsewhere.example.org/fhir/Patient/p1", "http://elsewhere.example.org/fhir/Patient/p1"),
         ("http://elsewhere.example.org/fhir/Patient/p1", "Patient/p1"),
-        (f"{BASE}/Patient/p1", "Patient/p1"),
         (PATIENT, f"{PATIENT}#part"),
     ],
 )
@@ -92,6 +91,52 @@ def test_an_entry_is_known_by_its_full_url_and_the_relative_form_of_it(full_url:
         planned(post(patient(), full_url), post(weight(sent), "http://elsewhere.example.org/fhir/Observation/w"))
     )
     assert references(plan, 1)[0].startswith(f"Patient/{plan.ids[0]}")
+
+
+def test_a_relative_reference_begins_where_its_own_entry_is() -> None:
+    here, there = "http://a.example.org/fhir", "http://b.example.org/fhir"
+    plan = settled(
+        planned(
+            post(patient(), f"{here}/Patient/9"),
+            post(patient(), f"{there}/Patient/9"),
+            post(weight("Patient/9"), f"{here}/Observation/1"),
+            post(weight("Patient/9"), f"{there}/Observation/1"),
+            post(weight("Patient/9"), f"{BASE}/Observation/1"),
+        )
+    )
+    assert references(plan, 2) == [f"Patient/{plan.ids[0]}"]
+    assert references(plan, 3) == [f"Patient/{plan.ids[1]}"]
+    assert references(plan, 4) == ["Patient/9"]
+    assert list(plan.outside()) == ["Patient/9"]
+
+
+def test_a_name_that_two_entries_have_leads_to_neither() -> None:
+    plan = settled(
+        planned(
+            post(patient(), "http://a.example.org/fhir/Patient/9"),
+            post(patient(), "http://b.example.org/fhir/Patient/9"),
+            post(weight("Patient/9"), WEIGHT),
+        )
+    )
+    assert plan.failures[2].issues[0].code == "multiple-matches"
+
+
+def test_a_create_gets_its_id_once_it_is_known_whose_it_is() -> None:
+    conditional = weight("Patient?identifier=http://example.org/ids|7")
+    bundle = transaction(post(conditional), post(weight(f"{BASE}/Patient/p1")))
+    plan = Plan(require_read(read_entries(bundle)), validate(bundle), BASE)
+    homes: list[str | None] = []
+
+    def new_id(entry: Entry) -> str:
+        homes.append(home_of(entry.resource or {}))
+        return f"new-{entry.index}"
+
+    (condition,) = plan.link_conditions(plan.entries)
+    plan.settle({condition: []}, new_id)
+    assert homes == ["Patient/p1"]
+    assert plan.ids == {1: "new-1"}
+    plan.settle({condition: ["p7"]}, new_id)
+    assert homes[1:] == ["Patient/p7", "Patient/p1"]
 
 
 def test_a_put_keeps_its_id_and_its_name_elsewhere_leads_to_it() -> None:
@@ -172,7 +217,7 @@ def test_references_to_what_is_not_of_the_bundle_are_known() -> None:
             ),
         )
     )
-    assert list(plan.outside()) == ["Patient/there"]
+    assert list(plan.outside()) == ["Patient/there", "Organization/o"]
     assert references(plan, 0)[1] == "Organization/o"
     assert references(plan, 2) == ["https://elsewhere.example.org/Patient/p"]
 
