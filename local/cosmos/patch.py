@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,11 +167,18 @@ def _increment(item: dict[str, Any], path: list[str], value: Any) -> None:
         last_index = _index(parent, last, len(parent))
         if not _is_number(parent[last_index]):
             raise bad_request(f"/{'/'.join(path)} is not a number, so it cannot be incremented.")
-        parent[last_index] += value
+        parent[last_index] = _sum(parent[last_index], value)
         return
     if not _is_number(parent.get(last, 0)):
         raise bad_request(f"/{'/'.join(path)} is not a number, so it cannot be incremented.")
-    parent[last] = parent.get(last, 0) + value
+    parent[last] = _sum(parent.get(last, 0), value)
+
+
+def _sum(number: float, value: float) -> float:
+    total = number + value
+    if math.isinf(total):
+        raise bad_request("The increment goes beyond the largest number that there is, 1.8e308.")
+    return total
 
 
 def _is_number(value: Any) -> bool:

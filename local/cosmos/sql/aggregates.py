@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from local.cosmos.sql.operators import number
 from local.cosmos.sql.values import UNDEFINED, Value, is_number, order_key
 
 
@@ -53,7 +54,7 @@ class CountIf:
 
 
 class Sum:
-    """Undefined as soon as one is not a number."""
+    """Undefined as soon as one is not a number, and beyond the largest number."""
 
     def __init__(self) -> None:
         self._sum: Any = 0
@@ -65,7 +66,7 @@ class Sum:
             self._sum = self._sum + value if is_number(value) else UNDEFINED
 
     def result(self) -> Value:
-        return self._sum
+        return self._sum if self._sum is UNDEFINED else number(self._sum)
 
     partial = result
 

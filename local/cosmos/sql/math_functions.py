@@ -10,6 +10,8 @@ from typing import Any
 from local.cosmos.sql.operators import number
 from local.cosmos.sql.values import UNDEFINED, Value, is_number
 
+_MOST_DIGITS = 308  # of a double, before and after the point
+
 
 def _of_numbers(compute: Callable[..., Any]) -> Callable[..., Value]:
     """UNDEFINED for what is no number, and where there is no finite result."""
@@ -27,6 +29,8 @@ def _of_numbers(compute: Callable[..., Any]) -> Callable[..., Value]:
 
 def _round(value: Any, digits: Any = 0) -> Any:
     """Halves go away from zero."""
+    if abs(digits) > _MOST_DIGITS:
+        raise ValueError(digits)
     scale = 10 ** int(digits)
     rounded = math.copysign(math.floor(abs(value) * scale + 0.5), value) / scale
     return int(rounded) if rounded == int(rounded) else rounded
@@ -72,14 +76,16 @@ def _rest(left: int, right: int) -> int:
 
 
 def _shifted_left(value: int, by: int) -> int:
+    if by >= 64:
+        raise ValueError(by)
     return ((value << by) + 2**63) % 2**64 - 2**63
 
 
-def bin_of(value: Value, size: Value = 1) -> Value:
-    """NUMBERBIN: the value rounded down to a multiple of `size`."""
-    if not is_number(value) or not is_number(size) or size <= 0:
-        return UNDEFINED
-    return number(math.floor(value / size) * size)
+def _bin(value: Any, size: Any = 1) -> Any:
+    """The value rounded down to a multiple of `size`."""
+    if size <= 0:
+        raise ValueError(size)
+    return math.floor(value / size) * size
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
@@ -106,7 +112,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "INTBITNOT": (_of_integers(lambda value: ~value), 1, 1),
     "INTBITLEFTSHIFT": (_of_integers(_shifted_left), 2, 2),
     "INTBITRIGHTSHIFT": (_of_integers(lambda value, by: value >> by), 2, 2),
-    "NUMBERBIN": (bin_of, 1, 2),
+    "NUMBERBIN": (_of_numbers(_bin), 1, 2),
     "RAND": (random.random, 0, 0),
     "PI": (lambda: math.pi, 0, 0),
     "SIN": (_of_numbers(math.sin), 1, 1),

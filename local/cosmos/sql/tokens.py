@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from math import isinf
 from typing import Any, NamedTuple
 
 from local.cosmos.doubles import as_doubles
@@ -72,7 +73,7 @@ def tokens(text: str) -> list[Token]:
         elif kind == "number":
             if text[match.end() : match.end() + 1].isalnum():  # 007, 1a
                 raise syntax_error(text, at, part)
-            found.append(Token(Kind.NUMBER, _number(part), at, part))
+            found.append(Token(Kind.NUMBER, _number(text, at, part), at, part))
         elif kind == "string":
             found.append(Token(Kind.STRING, _unescaped(text, at, part), at, part))
         elif kind == "parameter":
@@ -92,8 +93,11 @@ def syntax_error(text: str, at: int, near: str) -> Exception:
     return bad_request(f"Syntax error, incorrect syntax {shown} (line {line}, column {column}).")
 
 
-def _number(text: str) -> int | float:
-    return as_doubles(int(text) if text.isdecimal() else float(text))  # type: ignore[no-any-return]
+def _number(text: str, at: int, digits: str) -> int | float:
+    value = float(digits)
+    if isinf(value):
+        raise syntax_error(text, at, digits)
+    return as_doubles(int(digits) if digits.isdecimal() else value)  # type: ignore[no-any-return]
 
 
 def _unescaped(text: str, at: int, quoted: str) -> str:

@@ -50,6 +50,8 @@ def test_each_operation_does_what_the_service_documents(operation: dict[str, Any
         {"op": "add", "path": "/no/parent", "value": 1},
         {"op": "incr", "path": "/text", "value": 1},
         {"op": "incr", "path": "/n", "value": "1"},
+        {"op": "incr", "path": "/large", "value": 1.7e308},
+        {"op": "incr", "path": "/larges/0", "value": 1.7e308},
         {"op": "move", "path": "/x", "from": "/missing"},
         {"op": "set", "path": "/id", "value": "b"},
         {"op": "set", "path": "/_etag", "value": "b"},
@@ -61,8 +63,9 @@ def test_each_operation_does_what_the_service_documents(operation: dict[str, Any
     ids=lambda operation: f"{operation['op']} {operation['path']}",
 )
 def test_what_cannot_be_patched_is_refused(operation: dict[str, Any]) -> None:
+    item = {"id": "a", "pk": "p", "text": "t", "n": 1, "list": [1], "large": 1.7e308, "larges": [1.7e308]}
     with pytest.raises(CosmosError) as raised:
-        patched({"id": "a", "pk": "p", "text": "t", "n": 1, "list": [1]}, operation)
+        patched(item, operation)
     assert raised.value.status == 400
 
 
@@ -78,6 +81,14 @@ async def test_a_patch_is_all_or_nothing(container: ContainerProxy) -> None:
             "a", "p", [{"op": "incr", "path": "/n", "value": 1}, {"op": "remove", "path": "/missing"}]
         )
     assert (await container.read_item("a", "p"))["n"] == 1
+
+
+async def test_an_increment_beyond_all_numbers_changes_nothing(container: ContainerProxy) -> None:
+    await container.create_item({"id": "a", "pk": "p", "n": 1.7e308})
+    with pytest.raises(CosmosHttpResponseError, match="largest number") as raised:
+        await container.patch_item("a", "p", [{"op": "incr", "path": "/n", "value": 1.7e308}])
+    assert raised.value.status_code == 400
+    assert (await container.read_item("a", "p"))["n"] == 1.7e308
 
 
 async def test_a_condition_decides_whether_a_patch_is_made(container: ContainerProxy) -> None:

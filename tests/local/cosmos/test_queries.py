@@ -138,6 +138,8 @@ async def test_a_query_answers_what_the_service_documents(
         ("SELECT * FROM c WHERE c.ä = 1", "Syntax error"),
         ("SELECT * FROM c WHERE c.a = 007", "Syntax error"),
         ("SELECT * FROM c WHERE c.a = .5", "Syntax error"),
+        ("SELECT VALUE 1e400", "near '1e400'"),
+        (f"SELECT VALUE {'9' * 400}", "Syntax error"),
         ("SELECT TOP -1 * FROM c", "Syntax error"),
         ("SELECT VALUE t FROM c JOIN t IN c.tags ORDER BY t", "could not be mapped to a document path"),
         ("SELECT * FROM c ORDER BY c.a + 1", "could not be mapped to a document path"),
