@@ -13,6 +13,7 @@ from local.cosmos.storage.catalog import Container
 
 MAX_ITEM_BYTES = 2 * 1024 * 1024
 MAX_ID_BYTES = 1023
+MAX_RESOURCE_ID_CHARACTERS = 255
 MAX_NESTING = 128
 MAX_TTL_SECONDS = 2**31 - 1
 SYSTEM_FIELDS = frozenset(("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn"))
@@ -94,7 +95,7 @@ def read_object(body: bytes, decoder: msgspec.json.Decoder[Any] = _ANY) -> dict[
 
 
 def check_id(value: object) -> None:
-    """Raises CosmosError 400 unless it can name an item, a container or a database."""
+    """Raises CosmosError 400 unless it can name an item."""
     if value is None:
         raise bad_request("The input content is invalid because the required properties - 'id; ' - are missing")
     if not isinstance(value, str) or not value:
@@ -103,6 +104,13 @@ def check_id(value: object) -> None:
         raise bad_request(f"The id has more than {MAX_ID_BYTES} bytes.")
     if not _FORBIDDEN_IN_ID.isdisjoint(value):
         raise bad_request("The id contains one of the characters / \\ ? # that an id may not have.")
+
+
+def check_resource_id(value: object) -> None:
+    """Raises CosmosError 400 unless it can name a container or a database."""
+    check_id(value)
+    if isinstance(value, str) and len(value) > MAX_RESOURCE_ID_CHARACTERS:
+        raise bad_request(f"The id of a database or a container has at most {MAX_RESOURCE_ID_CHARACTERS} characters.")
 
 
 def check_nesting(body: bytes, value: object) -> None:

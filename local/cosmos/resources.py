@@ -9,24 +9,27 @@ import msgspec
 
 from local.cosmos import charge
 from local.cosmos.account import Account
-from local.cosmos.documents import check_id, read_object
+from local.cosmos.container_properties import checked_container
+from local.cosmos.documents import check_resource_id, read_object
 from local.cosmos.errors import CosmosError, bad_request
-from local.cosmos.partition_keys import HASH, MULTI_HASH
 from local.cosmos.storage.catalog import Container
-from local.cosmos.storage.unique_keys import unique_keys_of
 from local.cosmos.wire import Answer, Request
 
 _REGION = "Local"
-_DEFAULT_INDEXING: dict[str, Any] = {
-    "indexingMode": "consistent",
-    "automatic": True,
-    "includedPaths": [{"path": "/*"}],
-    "excludedPaths": [{"path": '/"_etag"/?'}],
-}
+_LEAST_UNITS, _UNIT_STEP, _AUTOSCALE_STEP = 400, 100, 1000
 _ONE_BY = re.compile(
     r"^\s*select\s+\*\s+from\s+(\w+)(?:\s+(\w+))?(?:\s+where\s+(\w+)\.(id|resource)\s*=\s*(\S+))?\s*$", re.I
 )
-_MAX_HIERARCHY = 3
+
+
+class _Parameter(msgspec.Struct):
+    name: str
+    value: Any = None
+
+
+class _Query(msgspec.Struct):
+    query: str
+    parameters: list[_Parameter] | None = None
 
 
 def read_account(account: Account, request: Request) -> Answer:
@@ -56,8 +59,10 @@ def read_account(account: Account, request: Request) -> Answer:
 def create_database(account: Account, request: Request) -> Answer:
     """POST /dbs."""
     name = read_object(request.body).get("id")
-    check_id(name)
-    assert isinstance(name, str)  # check_id refuses everything else
+    check_resource_id(name)
+    assert isinstance(name, str)  # check_resource_id refuses everything else
+    if _throughput(request) is not None:
+        raise bad_request("This server has no throughput of databases, only of containers.")
     return _resource(201, account.catalog.create_database(name).properties)
 
 
@@ -92,15 +97,11 @@ def read_container(account: Account, request: Request) -> Answer:
 
 
 def replace_container(account: Account, request: Request) -> Answer:
-    """PUT /dbs/{db}/colls/{coll}: everything but the key may change."""
+    """PUT /dbs/{db}/colls/{coll}: everything but its keys may change."""
     container = _container(account, request)
     properties = checked_container(read_object(request.body))
     if properties["id"] != container.id:
         raise bad_request("The id of a container cannot be changed.")
-    if properties["partitionKey"]["paths"] != container.properties["partitionKey"]["paths"]:
-        raise bad_request("Document collection partition key cannot be changed.")
-    if unique_keys_of(properties) != container.unique_keys:
-        raise bad_request("The unique keys of a container cannot be changed.")
     account.catalog.replace_container(container, properties)
     return _resource(200, container.properties)
 
@@ -151,68 +152,13 @@ def replace_offer(account: Account, request: Request) -> Answer:
     content = read_object(request.body).get("content")
     if not isinstance(content, dict) or not ("offerThroughput" in content or "offerAutopilotSettings" in content):
         raise bad_request("The offer has no throughput.")
+    settings = content.get("offerAutopilotSettings")
+    if settings is None:
+        _check_throughput(content["offerThroughput"])
+    else:
+        content["offerThroughput"] = _highest(settings)
     account.catalog.replace_throughput(container, content)
     return _resource(200, _offer(container) or {})
-
-
-def checked_container(properties: dict[str, Any]) -> dict[str, Any]:
-    """The properties with what is left out filled in; raises CosmosError 400 for what the service would refuse."""
-    check_id(properties.get("id"))
-    key: dict[str, Any] = properties.get("partitionKey") or {}
-    paths = key.get("paths")
-    if (
-        not isinstance(paths, list)
-        or not paths
-        or not all(isinstance(p, str) and re.match(r"^/[^/]", p) for p in paths)
-    ):
-        raise bad_request("The partition key of a container needs at least one path, which begins with a slash.")
-    kind = key.get("kind", HASH)
-    if kind not in (HASH, MULTI_HASH):
-        raise bad_request(f"The partition key kind {kind!r} is not supported.")
-    if len(paths) > (_MAX_HIERARCHY if kind == MULTI_HASH else 1):
-        raise bad_request("Too many partition key paths: one, or up to three of the kind MultiHash.")
-    if key.get("version", 2) != 2:
-        raise bad_request("Only version 2 of the partition key is supported.")
-    ttl = properties.get("defaultTtl")
-    if "defaultTtl" in properties and (type(ttl) is not int or ttl == 0 or ttl < -1):
-        raise bad_request("The defaultTtl is -1 or a positive number of seconds.")
-    completed = {
-        "conflictResolutionPolicy": {
-            "mode": "LastWriterWins",
-            "conflictResolutionPath": "/_ts",
-            "conflictResolutionProcedure": "",
-        },
-        "geospatialConfig": {"type": "Geography"},
-        **properties,
-        "partitionKey": {**key, "kind": kind, "version": 2},
-        "indexingPolicy": checked_indexing(properties.get("indexingPolicy") or {}),
-    }
-    unique_keys_of(properties)
-    return completed
-
-
-def checked_indexing(policy: dict[str, Any]) -> dict[str, Any]:
-    """The indexing policy with its defaults; raises CosmosError 400 where the root path is in no list or in both."""
-    if str(policy.get("indexingMode", "consistent")).lower() == "none":
-        return {"indexingMode": "none", "automatic": False, "includedPaths": [], "excludedPaths": []}
-    completed = {**_DEFAULT_INDEXING, **policy}
-    if "includedPaths" in policy and "excludedPaths" not in policy:
-        completed["excludedPaths"] = []
-    roots = [
-        name
-        for name in ("includedPaths", "excludedPaths")
-        if any(isinstance(entry, dict) and entry.get("path") == "/*" for entry in completed[name])
-    ]
-    if "excludedPaths" in policy and "includedPaths" not in policy and "excludedPaths" in roots:
-        completed["includedPaths"], roots = [], ["excludedPaths"]
-    if not roots:
-        raise bad_request(
-            'The special mandatory indexing path "/" is not provided in any of the path type sets.'
-            " Please provide this path in one of the sets."
-        )
-    if len(roots) == 2:
-        raise bad_request("The indexing path '\\/*' is in both included and excluded paths.")
-    return completed
 
 
 def _container(account: Account, request: Request) -> Container:
@@ -226,12 +172,30 @@ def _container(account: Account, request: Request) -> Container:
 def _throughput(request: Request) -> dict[str, Any] | None:
     throughput = request.number("x-ms-offer-throughput")
     if throughput is not None:
+        _check_throughput(throughput)
         return {"offerThroughput": throughput}
     autopilot = request.header("x-ms-cosmos-offer-autopilot-settings")
     if autopilot is None:
         return None
     settings = read_object(autopilot.encode())
-    return {"offerThroughput": settings.get("maxThroughput"), "offerAutopilotSettings": settings}
+    return {"offerThroughput": _highest(settings), "offerAutopilotSettings": settings}
+
+
+def _check_throughput(value: object) -> None:
+    if type(value) is not int or value < _LEAST_UNITS or value % _UNIT_STEP:
+        raise bad_request(
+            f"The throughput is {_LEAST_UNITS} request units per second or more, in steps of {_UNIT_STEP}."
+        )
+
+
+def _highest(settings: object) -> int:
+    """The throughput up to which a container scales by itself."""
+    value = settings.get("maxThroughput") if isinstance(settings, dict) else None
+    if type(value) is not int or value < _AUTOSCALE_STEP or value % _AUTOSCALE_STEP:
+        raise bad_request(
+            f"The maxThroughput is {_AUTOSCALE_STEP} request units per second or more, in steps of {_AUTOSCALE_STEP}."
+        )
+    return value
 
 
 def _offer(container: Container) -> dict[str, Any] | None:
@@ -264,14 +228,17 @@ def _selected(request: Request, found: list[dict[str, Any]]) -> list[dict[str, A
     """What a query over databases, containers or offers asks for: all of them, or one by id or resource."""
     if request.method == "GET":
         return found
-    body = read_object(request.body)
-    match = _ONE_BY.match(str(body.get("query", "")))
+    try:
+        body = msgspec.json.decode(request.body, type=_Query)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"The query is not a JSON object with query and parameters: {error}") from None
+    match = _ONE_BY.match(body.query)
     if match is None:
         raise bad_request("Databases, containers and offers are queried by SELECT * FROM root r [WHERE r.id = …] only.")
     field, text = match[4], match[5]
     if field is None:
         return found
-    parameters = {one["name"]: one["value"] for one in body.get("parameters") or []}
+    parameters = {one.name: one.value for one in body.parameters or ()}
     wanted = parameters.get(text, text.strip("'\""))
     return [one for one in found if one.get(field) == wanted]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from local.cosmos.errors import CosmosError, owner_not_found
+from local.cosmos.errors import CosmosError, bad_request, owner_not_found
 from local.cosmos.partition_keys import KeyDefinition, key_paths
 from local.cosmos.storage import unique_keys, versions
 from local.cosmos.storage.database import Database
@@ -77,7 +77,7 @@ class Container:
     def adopt(self, properties: dict[str, Any]) -> None:
         """Take over properties that were created or replaced."""
         self.properties = properties
-        self.key = KeyDefinition(key_paths(properties["partitionKey"]["paths"]), properties["partitionKey"]["kind"])
+        self.key = _key_of(properties)
         self.default_ttl = properties.get("defaultTtl")
         self.unique_keys = unique_keys_of(properties)
         self.keeps_versions_minutes = retention_minutes(properties)
@@ -211,7 +211,14 @@ class Catalog:
         return container
 
     def replace_container(self, container: Container, properties: dict[str, Any]) -> None:
-        """A new default time to live also changes when the items that are there expire."""
+        """A new default time to live also changes when the items that are there expire.
+
+        `properties` are complete and checked. Raises CosmosError 400 where a key would change.
+        """
+        if _key_of(properties) != container.key:
+            raise bad_request("Document collection partition key cannot be changed.")
+        if unique_keys_of(properties) != container.unique_keys:
+            raise bad_request("The unique keys of a container cannot be changed.")
         completed = _complete(container, properties)
         default = properties.get("defaultTtl")
         with self._file.transaction() as connection:
@@ -251,6 +258,11 @@ def _identity(connection: sqlite3.Connection) -> str:
         return str(row[0])
     connection.execute("INSERT INTO account VALUES (?)", (identity := uuid.uuid4().hex,))
     return identity
+
+
+def _key_of(properties: dict[str, Any]) -> KeyDefinition:
+    key = properties["partitionKey"]
+    return KeyDefinition(key_paths(key["paths"]), key["kind"])
 
 
 def _make_table(connection: sqlite3.Connection, container: Container) -> None:
