@@ -65,19 +65,19 @@ def _moment(ticks: int) -> datetime:
     return _EPOCH + timedelta(seconds=ticks // _TICKS_PER_SECOND)
 
 
-def current_date_time() -> Value:
-    """GETCURRENTDATETIME."""
-    return _text(time.time_ns() // 100)
+def date_time_at(nanoseconds: int) -> Value:
+    """GETCURRENTDATETIME, so long after 1970."""
+    return _text(nanoseconds // 100)
 
 
-def current_timestamp() -> Value:
+def timestamp_at(nanoseconds: int) -> Value:
     """GETCURRENTTIMESTAMP, in milliseconds."""
-    return time.time_ns() // 1_000_000
+    return nanoseconds // 1_000_000
 
 
-def current_ticks() -> Value:
+def ticks_at(nanoseconds: int) -> Value:
     """GETCURRENTTICKS."""
-    return time.time_ns() // 100
+    return nanoseconds // 100
 
 
 def add(part_name: Value, count: Value, text: Value) -> Value:
@@ -174,13 +174,17 @@ def from_ticks(value: Value) -> Value:
     return _text(int(value)) if is_number(value) else UNDEFINED
 
 
+# Constants of one run of a query, of the time at which it begins.
+STATIC: dict[str, Callable[[int], Value]] = {
+    "GETCURRENTDATETIMESTATIC": date_time_at,
+    "GETCURRENTTIMESTAMPSTATIC": timestamp_at,
+    "GETCURRENTTICKSSTATIC": ticks_at,
+}
+
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
-    "GETCURRENTDATETIME": (current_date_time, 0, 0),
-    "GETCURRENTTIMESTAMP": (current_timestamp, 0, 0),
-    "GETCURRENTTICKS": (current_ticks, 0, 0),
-    "GETCURRENTDATETIMESTATIC": (current_date_time, 0, 0),
-    "GETCURRENTTIMESTAMPSTATIC": (current_timestamp, 0, 0),
-    "GETCURRENTTICKSSTATIC": (current_ticks, 0, 0),
+    "GETCURRENTDATETIME": (lambda: date_time_at(time.time_ns()), 0, 0),
+    "GETCURRENTTIMESTAMP": (lambda: timestamp_at(time.time_ns()), 0, 0),
+    "GETCURRENTTICKS": (lambda: ticks_at(time.time_ns()), 0, 0),
     "DATETIMEADD": (add, 3, 3),
     "DATETIMEBIN": (bin_of, 2, 4),
     "DATETIMEFROMPARTS": (from_parts, 3, 7),

@@ -67,6 +67,7 @@ class Execution:
     """One query with its parameters, compiled for one container and scope.
 
     partial  the answer of one physical partition, in the form in which the client merges several
+    now      when it began, in nanoseconds since 1970
     pinned   the effective partition key that all items of the result have, None where they may have several
     """
 
@@ -74,6 +75,7 @@ class Execution:
         self, query: Query, parameters: dict[str, Value], container: Container, scope: Scope, *, partial: bool = False
     ) -> None:
         compiler = Compiler(parameters)
+        self.now = compiler.now
         found = candidates(query, compiler.constant, scope, container.key)
         terms = [term for term in conjuncts(query.where) if term is not found.listed]
         if found.listed is not None:

@@ -41,6 +41,7 @@ class Staged:
             raise bad_request("'ORDER BY' and 'OFFSET LIMIT' are not supported in subqueries.")
         self._inner = execution_of(inner, parameters, container, scope)
         self.pinned: str | None = self._inner.pinned
+        self.now: int = self._inner.now
         if self.pinned is None:
             raise CosmosError(
                 400,
@@ -90,6 +91,6 @@ class Staged:
                 return loaded, found
 
     def _compiled(self, values: list[Value]) -> tuple[Select, Environment]:
-        compiler = Compiler({**self._parameters, _RESULTS: values})
+        compiler = Compiler({**self._parameters, _RESULTS: values}, self.now)
         select = compile_select(compiler, self._outer, {}, _NO_CONTAINER)
         return select, compiler.environment()
