@@ -70,12 +70,13 @@ def read_updated(value: str) -> UpdatedRange:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which current items of a type a search is for; `ids` None: any."""
+    """Which current items of a type a search is for; `ids` None: any; `person` None: of anybody and nobody."""
 
     type: str
     criteria: tuple[Criterion, ...] = ()
     updated: tuple[UpdatedRange, ...] = ()
     ids: frozenset[str] | None = None
+    person: str | None = None
 
     def matches(self, item: Item) -> bool:
         """Whether an item, as a reader sees it, is one of the search's."""
@@ -83,6 +84,7 @@ class Filter:
             item["type"] == self.type
             and item["kind"] in ("current", "link")
             and not item["deleted"]
+            and (self.person is None or item["person"] == self.person)
             and (self.ids is None or item["id"].split(":", 1)[1] in self.ids)
             and all(updated.matches(item["lastUpdated"]) for updated in self.updated)
             and all(criterion.matches(item["s"]) for criterion in self.criteria)
@@ -104,6 +106,8 @@ class Sql:
     def matching(self, search: Filter) -> str:
         """What an unmarked item must fulfil: the exact counterpart of `Filter.matches`."""
         terms = ["c.deleted = false", *map(self._criterion, search.criteria), *map(self._updated, search.updated)]
+        if search.person:
+            terms.append(f"c.person = {self.value(search.person)}")
         return " AND ".join(terms)
 
     def _updated(self, updated: UpdatedRange) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -129,11 +129,16 @@ def _ids(value: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a search looks: one partition, or a stretch of effective partition keys (a system's search only)."""
+    """Where a search looks: with one person, or in a stretch of effective partition keys (a system's search only)."""
 
-    pk: str | None = None
+    person: str | None = None
     lo: str = ""
     hi: str = "FF"
+
+    @property
+    def pk(self) -> str | None:
+        """The partition of the person; there may also be what is nobody's in it."""
+        return partition_key(self.person) if self.person else None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -149,6 +154,7 @@ class Searches:
 
     async def in_scope(self, scope: Scope, query: Query) -> Page:
         """A page, in the order of ids. It may hold fewer than asked for, and still have a next one."""
+        query = replace(query, filter=replace(query.filter, person=scope.person))
         total = await self._total(scope, query.filter) if query.total else None
         if query.count == 0:
             return Page(total=total)
@@ -267,9 +273,9 @@ def scope_of(caller: Caller, search: Filter) -> Scope | None:
     """
     if caller.kind != "system":
         shared = search.type in SHARED_TYPES or caller.person is None
-        return None if shared else Scope(partition_key(str(caller.person)))
+        return None if shared else Scope(caller.person)
     person = next((person for person in map(person_of, search.criteria) if person), None)
-    return Scope(partition_key(person)) if person and is_homed_type(search.type) else Scope()
+    return Scope(person) if person and is_homed_type(search.type) else Scope()
 
 
 def make_cursor(lo: str, hi: str, after: str) -> str:

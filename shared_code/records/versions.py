@@ -112,7 +112,7 @@ def decide(
     for pk, person in links.items():
         there = current if current is not None and pk == current["pk"] else elsewhere.get(pk)
         changes.append(Change(link_item(item, pk, person), there))
-    changes += _ended_links(current, set(links) | {write.place.pk}, elsewhere, item)
+    changes += _ended_links(current, set(links) | {write.place.pk}, elsewhere, item, now)
     return changes, stored(item, created=not exists)
 
 
@@ -122,15 +122,23 @@ def _deletion(current: Item | None, elsewhere: Mapping[str, Item], now: datetime
     if current["deleted"]:
         return [], stored(current)
     item = tombstone(current, now)
-    return [Change(item, current), *_ended_links(current, set(), elsewhere, item)], stored(item)
+    if "links" in current:
+        item["links"] = current["links"]  # they see that it was deleted
+    return [Change(item, current), *_ended_links(current, set(), elsewhere, item, now)], stored(item)
 
 
-def _ended_links(current: Item | None, kept: set[str], elsewhere: Mapping[str, Item], item: Item) -> list[Change]:
+def _ended_links(
+    current: Item | None, kept: set[str], elsewhere: Mapping[str, Item], item: Item, now: datetime
+) -> list[Change]:
+    """What becomes of the links to `current` that `item` has no more; a former home keeps what it had as a deletion."""
     changes = []
     for person in current.get("links", []) if current else []:
         pk = partition_key(person)
         if pk not in kept and pk in elsewhere:
-            changes.append(Change(link_item({**item, "deleted": True}, pk, person), elsewhere[pk]))
+            was_home = pk in item.get("movedFrom", ())
+            link = {**item, "deleted": True}
+            end = tombstone(elsewhere[pk], now, moved_to=item["pk"]) if was_home else link_item(link, pk, person)
+            changes.append(Change(end, elsewhere[pk]))
     return changes
 
 

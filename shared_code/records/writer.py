@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -59,8 +59,9 @@ class Writer:
     async def _attempt(
         self, caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate], marker: str | None
     ) -> list[Stored | None]:
-        everything = [*writes, *(create.write for create in creates)]
-        current = await self._current(caller, everything)
+        asked = [*writes, *(create.write for create in creates)]
+        current = await self._current(caller, asked)
+        everything = [_apart_from_people(write, current.get(write.item_id)) for write in asked]
         elsewhere = await self._elsewhere(everything, current)
         deciding = partial(_decide_all, caller, everything, current, elsewhere, self._now())
         made, results = await asyncio.to_thread(deciding) if len(everything) > LARGE_WRITES else deciding()
@@ -215,6 +216,15 @@ def _require_own_partition(write: Write) -> None:
         raise errors.NotFound(
             f"there is no {write.type}/{write.id}, and an id of this form cannot be given to what is at home elsewhere"
         )
+
+
+def _apart_from_people(write: Write, current: Item | None) -> Write:
+    """The write with its place made right where a resource is nobody's now: it stays where it is nobody's, and is not
+    put into the partition of somebody who had it, though its id may name that one."""
+    if current is None or write.place is None or write.place.person or not is_homed_type(write.type):
+        return write
+    pk = partition_key(f"{write.type}/{write.id}") if current["person"] else current["pk"]
+    return replace(write, place=Place(pk, None))
 
 
 def place_of(resource: Resource, resource_id: str) -> Place:

@@ -116,13 +116,14 @@ async def test_the_persons_of_an_appointment_may_change_places(store: RecordStor
     await store.update(system(), appointment("cleo", "anna", id=made.id))
     for caller in (person("anna"), person("cleo"), system()):
         assert (await store.read(caller, "Appointment", made.id)).version == 5
-    with pytest.raises(errors.NotFound):
-        await store.read(person("bert"), "Appointment", made.id)
-    await store.delete(system(), "Appointment", made.id)
-    with pytest.raises(errors.NotFound):
-        await store.read(person("anna"), "Appointment", made.id)
     with pytest.raises(errors.Gone):
-        await store.read(person("cleo"), "Appointment", made.id)
+        await store.read(person("bert"), "Appointment", made.id)
+    history = await store.history(person("bert"), "Appointment", made.id)
+    assert [version.version for version in history.resources] == [5, 3, 2], "those of the time at home with bert"
+    await store.delete(system(), "Appointment", made.id)
+    for who in ("anna", "bert", "cleo"):
+        with pytest.raises(errors.Gone):
+            await store.read(person(who), "Appointment", made.id)
 
 
 async def test_a_person_names_no_further_patient_but_keeps_those_that_a_system_named(store: RecordStore) -> None:
@@ -143,3 +144,68 @@ async def test_a_person_who_names_a_patient_is_found_by_that(store: RecordStore)
     assert [version.id for version in page.resources] == [made.id]
     with pytest.raises(errors.Malformed):
         await store.create(system(), {"resourceType": "Person"}, "patient=Patient/anna")
+
+
+NOBODYS = {"subject": {"reference": "Group/g"}}
+
+
+async def seen_by(store: RecordStore, patient_id: str) -> list[str]:
+    page = await store.search(person(patient_id), read_query("Observation", [("_total", "accurate")]))
+    assert page.total == len(page.resources)
+    return [version.id for version in page.resources]
+
+
+async def test_what_becomes_nobodys_leaves_the_record_it_was_in(store: RecordStore) -> None:
+    made = await store.create(system(), observation("anna"))
+    for status in ("amended", "corrected"):
+        await store.update(system(), observation(id=made.id, status=status) | NOBODYS)
+    assert await seen_by(store, "anna") == []
+    with pytest.raises(errors.Gone):
+        await store.read(person("anna"), "Observation", made.id)
+    assert await versions(store, "anna", "Observation", made.id, 50) == ["2 deleted", "1 anna"]
+    assert (await store.read(system(), "Observation", made.id)).version == 3
+    page = await store.history(system(), "Observation", made.id)
+    assert [version.version for version in page.resources] == [3, 2, 1]
+    await store.update(system(), observation("anna", id=made.id))
+    assert await seen_by(store, "anna") == [made.id]
+    assert (await store.read(person("anna"), "Observation", made.id)).version == 4
+    assert (await store.read(system(), "Observation", made.id)).version == 4
+
+
+async def test_a_detour_over_another_person_keeps_the_history(store: RecordStore) -> None:
+    made = await store.create(system(), observation("anna"))
+    await store.update(system(), observation("bert", id=made.id))
+    await store.update(system(), observation(id=made.id) | NOBODYS)
+    assert await versions(store, "anna", "Observation", made.id, 50) == ["2 deleted", "1 anna"]
+    assert await versions(store, "bert", "Observation", made.id, 50) == ["3 deleted", "2 bert"]
+    assert await seen_by(store, "anna") == await seen_by(store, "bert") == []
+
+
+async def test_an_id_that_names_a_persons_partition_makes_nothing_theirs(store: RecordStore) -> None:
+    hers = await store.create(system(), observation("anna"))
+    foreign = hers.id[:-1] + ("0" if hers.id[-1] != "0" else "1")
+    await store.update(system(), observation(id=foreign) | NOBODYS)
+    assert await seen_by(store, "anna") == [hers.id]
+    assert (await store.read(system(), "Observation", foreign)).person is None
+
+
+async def test_a_former_home_that_was_named_beside_the_next_one_keeps_its_versions(store: RecordStore) -> None:
+    made = await store.create(system(), appointment("anna"))
+    await store.update(system(), appointment("bert", "anna", id=made.id))
+    await store.update(system(), appointment("bert", id=made.id))
+    with pytest.raises(errors.Gone):
+        await store.read(person("anna"), "Appointment", made.id)
+    page = await store.history(person("anna"), "Appointment", made.id)
+    assert [(version.version, version.text is None) for version in page.resources] == [(3, True), (1, False)]
+
+
+async def test_a_further_patient_sees_that_it_was_deleted(store: RecordStore) -> None:
+    made = await store.create(system(), appointment("anna", "bert"))
+    await store.delete(system(), "Appointment", made.id)
+    for who in ("anna", "bert"):
+        with pytest.raises(errors.Gone):
+            await store.read(person(who), "Appointment", made.id)
+        page = await store.history(person(who), "Appointment", made.id)
+        assert [(version.version, version.text is None) for version in page.resources] == [(2, True), (1, False)]
+    with pytest.raises(errors.NotFound):
+        await store.read(person("cleo"), "Appointment", made.id)
