@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql import operators
 from local.cosmos.sql.candidates import conjuncts
+from local.cosmos.sql.date_functions import STATIC
 from local.cosmos.sql.functions import FUNCTIONS
 from local.cosmos.sql.select import Select, compile_select, object_of
 from local.cosmos.sql.syntax import (
@@ -44,10 +46,13 @@ class Compiler:
 
     Slot 0 of the environment is the item; further slots are given out to aliases, and to the results of GROUP BY and
     aggregates, which `known` maps from the expression they stand for.
+
+    now  when the query began, in nanoseconds since 1970: what the static functions are about
     """
 
-    def __init__(self, parameters: Mapping[str, Value]) -> None:
+    def __init__(self, parameters: Mapping[str, Value], now: int | None = None) -> None:
         self._parameters = parameters
+        self.now = time.time_ns() if now is None else now
         self.slots = 1
         self.known: dict[Expression, int] = {}
         self._compile: dict[type, Callable[[Any, Names], Evaluator]] = {
@@ -89,6 +94,8 @@ class Compiler:
             case ArrayLiteral():
                 values = [self.constant(element) for element in expression.elements]
                 return VARIES if any(value is VARIES or value is UNDEFINED for value in values) else values
+            case Call(arguments=()) if expression.name in STATIC:
+                return STATIC[expression.name](self.now)
         return VARIES
 
     def expression(self, expression: Expression, names: Names) -> Evaluator:
@@ -234,6 +241,8 @@ class Compiler:
         name = expression.name
         if name in AGGREGATES:
             raise bad_request(f"The aggregate {name} may stand only in the SELECT of a query.")
+        if name in STATIC:
+            raise bad_request(f"The {name} function takes no argument.")
         function = FUNCTIONS.get(name)
         if function is None:
             raise bad_request(f"'{name[:60]}' is not a recognized built-in function name.")

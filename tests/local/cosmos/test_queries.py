@@ -139,6 +139,7 @@ async def test_a_query_answers_what_the_service_documents(
         ("SELECT * FROM c WHERE c.a = 007", "Syntax error"),
         ("SELECT * FROM c WHERE c.a = .5", "Syntax error"),
         ("SELECT VALUE 1e400", "near '1e400'"),
+        ("SELECT VALUE GetCurrentTicksStatic(1)", "takes no argument"),
         (f"SELECT VALUE {'9' * 400}", "Syntax error"),
         ("SELECT TOP -1 * FROM c", "Syntax error"),
         ("SELECT VALUE t FROM c JOIN t IN c.tags ORDER BY t", "could not be mapped to a document path"),
@@ -300,6 +301,18 @@ async def test_order_by_several_paths_follows_a_composite_index(
             await query(container, ordered + refused)
     with pytest.raises(CosmosHttpResponseError, match="excluded"):
         await query(container, ordered + "c.no.thing")
+
+
+@pytest.mark.parametrize("kind", ["DateTime", "Timestamp", "Ticks"])
+async def test_a_static_time_is_the_same_in_all_rows(container: ContainerProxy, kind: str) -> None:
+    await fill(container, [{"id": f"{n:03}"} for n in range(300)])
+    static = f"GetCurrent{kind}Static()"
+    rows = await query(container, f"SELECT {static} AS begun, GetCurrent{kind}() AS now FROM c")
+    assert len({row["begun"] for row in rows}) == 1
+    assert all(row["begun"] <= row["now"] for row in rows)
+    staged = f"SELECT VALUE {{'inner': x, 'outer': {static}}} FROM (SELECT DISTINCT VALUE {static} FROM c) AS x"
+    (row,) = await query(container, staged)
+    assert row["inner"] == row["outer"]
 
 
 async def test_query_metrics_come_when_asked_for(container: ContainerProxy) -> None:
