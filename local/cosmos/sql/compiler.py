@@ -9,9 +9,10 @@ from typing import Any, Final
 from local.cosmos.errors import bad_request
 from local.cosmos.sql import operators
 from local.cosmos.sql.candidates import conjuncts
+from local.cosmos.sql.closures import among, equals_string, member, members_value, path_value, slot_value
 from local.cosmos.sql.date_functions import STATIC
 from local.cosmos.sql.functions import FUNCTIONS
-from local.cosmos.sql.select import Select, compile_select, object_of
+from local.cosmos.sql.select import Select, aggregate_calls, compile_select, object_of
 from local.cosmos.sql.syntax import (
     AGGREGATES,
     Alias,
@@ -33,7 +34,7 @@ from local.cosmos.sql.syntax import (
     Subquery,
     Unary,
 )
-from local.cosmos.sql.values import UNDEFINED, Environment, Evaluator, Value, canonical, is_number
+from local.cosmos.sql.values import UNDEFINED, Environment, Evaluator, Value, canonical
 
 Names = Mapping[str, int]
 
@@ -101,7 +102,7 @@ class Compiler:
     def expression(self, expression: Expression, names: Names) -> Evaluator:
         """A closure for the expression; `names` maps the aliases that it may use to their slots."""
         if self.known and (slot := self.known.get(expression)) is not None:
-            return _slot(slot)
+            return slot_value(slot)
         value = self.constant(expression)
         if value is not VARIES:
             return lambda _: value
@@ -128,7 +129,7 @@ class Compiler:
             raise bad_request(f"Identifier '{alias.name}' could not be resolved.") from None
 
     def _alias(self, expression: Alias, names: Names) -> Evaluator:
-        return _slot(self._resolve(expression, names))
+        return slot_value(self._resolve(expression, names))
 
     def _unary(self, expression: Unary, names: Names) -> Evaluator:
         apply, operand = operators.UNARY[expression.operator], self.expression(expression.operand, names)
@@ -152,9 +153,9 @@ class Compiler:
             keys.append(key)
             base = base.base
         if keys and isinstance(base, Alias) and not (self.known and base in self.known):
-            return _path(self._resolve(base, names), keys[::-1])
+            return path_value(self._resolve(base, names), keys[::-1])
         if keys:
-            return _members(self.expression(base, names), keys[::-1])
+            return members_value(self.expression(base, names), keys[::-1])
         container, index = self.expression(expression.base, names), self.expression(expression.key, names)
         return lambda env: member(container(env), index(env))
 
@@ -162,7 +163,7 @@ class Compiler:
         left = self.expression(expression.left, names)
         wanted = self.constant(expression.right)
         if expression.operator == "=" and type(wanted) is str:
-            return _equals_string(left, wanted)
+            return equals_string(left, wanted)
         apply, right = operators.BINARY[expression.operator], self.expression(expression.right, names)
         return lambda env: apply(left(env), right(env))
 
@@ -191,7 +192,7 @@ class Compiler:
             found = lambda value, _: canonical(value) in texts  # noqa: E731 - one of two shapes of one thing
         else:
             choices = [self.expression(choice, names) for choice in expression.choices]
-            found = lambda value, env: _among(value, choices, env)  # noqa: E731
+            found = lambda value, env: among(value, choices, env)  # noqa: E731
         negated = expression.negated
 
         def evaluate(env: Environment) -> Value:
@@ -263,8 +264,8 @@ class Compiler:
             return select.exists
         if expression.form == "ARRAY":
             return select.results
-        if not expression.query.value:
-            raise bad_request("A scalar subquery is SELECT VALUE.")
+        if self._may_have_several(expression.query):
+            raise bad_request("The cardinality of a scalar subquery result set cannot be greater than one.")
 
         def evaluate(env: Environment) -> Value:
             found = select.results(env)
@@ -272,69 +273,13 @@ class Compiler:
 
         return evaluate
 
-
-def member(container: Value, key: Value) -> Value:
-    """`container[key]`: a field of an object, an element of an array, else UNDEFINED."""
-    if type(container) is dict and type(key) is str:
-        return container.get(key, UNDEFINED)
-    if type(container) is list and is_number(key) and key == int(key) and 0 <= key < len(container):
-        return container[int(key)]
-    return UNDEFINED
-
-
-def _slot(slot: int) -> Evaluator:
-    return lambda env: env[slot]
-
-
-def _path(slot: int, keys: list[str]) -> Evaluator:
-    if len(keys) == 1:
-        (only,) = keys
-
-        def field(env: Environment) -> Value:
-            value = env[slot]
-            return value.get(only, UNDEFINED) if type(value) is dict else UNDEFINED
-
-        return field
-
-    def walk(env: Environment) -> Value:
-        value = env[slot]
-        for key in keys:
-            if type(value) is not dict:
-                return UNDEFINED
-            value = value.get(key, UNDEFINED)
-        return value
-
-    return walk
-
-
-def _members(base: Evaluator, keys: list[str]) -> Evaluator:
-    def walk(env: Environment) -> Value:
-        value = base(env)
-        for key in keys:
-            if type(value) is not dict:
-                return UNDEFINED
-            value = value.get(key, UNDEFINED)
-        return value
-
-    return walk
-
-
-def _equals_string(left: Evaluator, wanted: str) -> Evaluator:
-    def evaluate(env: Environment) -> Value:
-        value = left(env)
-        if type(value) is str:
-            return value == wanted
-        return UNDEFINED if value is UNDEFINED else False
-
-    return evaluate
-
-
-def _among(value: Value, choices: list[Evaluator], env: Environment) -> Value:
-    answer: Value = False
-    for choice in choices:
-        same = operators.BINARY["="](value, choice(env))
-        if same is True:
+    def _may_have_several(self, query: Query) -> bool:
+        """Whether a subquery may have more than one result, whatever the items are."""
+        if query.group_by:
             return True
-        if same is UNDEFINED:
-            answer = UNDEFINED
-    return answer
+        if aggregate_calls(query) or (query.top is not None and self.constant(query.top) in (0, 1)):
+            return False
+        return any(
+            source.each or (source.query is not None and self._may_have_several(source.query))
+            for source in query.sources
+        )
