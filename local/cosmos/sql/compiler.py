@@ -48,12 +48,14 @@ class Compiler:
     Slot 0 of the environment is the item; further slots are given out to aliases, and to the results of GROUP BY and
     aggregates, which `known` maps from the expression they stand for.
 
-    now  when the query began, in nanoseconds since 1970: what the static functions are about
+    now           when the query began, in nanoseconds since 1970: what the static functions are about
+    may_be_slow   whether a single item can take long, so that nobody should wait for the query
     """
 
     def __init__(self, parameters: Mapping[str, Value], now: int | None = None) -> None:
         self._parameters = parameters
         self.now = time.time_ns() if now is None else now
+        self.may_be_slow = False
         self.slots = 1
         self.known: dict[Expression, int] = {}
         self._compile: dict[type, Callable[[Any, Names], Evaluator]] = {
@@ -250,6 +252,7 @@ class Compiler:
         count = len(expression.arguments)
         if not function.least <= count <= function.most:
             raise bad_request(f"The {name} function does not take {count} argument(s).")
+        self.may_be_slow = self.may_be_slow or name == "REGEXMATCH"
         call, arguments = function.call, [self.expression(argument, names) for argument in expression.arguments]
         match arguments:
             case [only]:

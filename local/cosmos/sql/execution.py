@@ -18,7 +18,7 @@ from local.cosmos.sql.candidates import Candidates, candidates, conjuncts, path_
 from local.cosmos.sql.compiler import Compiler
 from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.position import Position
-from local.cosmos.sql.scan import Candidate, Order, Scan
+from local.cosmos.sql.scan import Candidate, Order, Scan, TooLong
 from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
 from local.cosmos.sql.syntax import Alias, Expression, Logical, Member, Query
 from local.cosmos.sql.values import UNDEFINED, Evaluator, Key, Value, canonical, order_key
@@ -81,6 +81,7 @@ class Execution:
         if found.listed is not None:
             query = replace(query, where=Logical("AND", tuple(terms)) if terms else None)
         self.select = compile_select(compiler, query, {}, container_alias(query))
+        self._may_be_slow = compiler.may_be_slow
         self._container = container
         self._query = query
         self._partial = partial
@@ -98,7 +99,9 @@ class Execution:
         return Position(skip=self.select.offset, take=self.select.limit)
 
     def page(self, connection: sqlite3.Connection, start: Position | None, limits: Limits) -> Page:
-        """One page, on what the connection sees now."""
+        """One page, on what the connection sees now; raises TooLong where somebody waits and it may take long."""
+        if self._may_be_slow and limits.patience_seconds is not None:
+            raise TooLong
         began = time.perf_counter()
         page = self._page(connection, start or self.first, limits)
         page.seconds = time.perf_counter() - began

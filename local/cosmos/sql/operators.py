@@ -164,7 +164,9 @@ def like(value: Value, pattern: Value, escape: Value) -> Value:
 
 @lru_cache(maxsize=256)
 def _pattern(pattern: str, escape: str | None) -> re.Pattern[str]:
+    """Each `%` takes as little as the text up to the next one allows, once for all, so that nothing is tried twice."""
     parts: list[str] = []
+    segments = [parts]
     at = 0
     while at < len(pattern):
         character = pattern[at]
@@ -173,7 +175,8 @@ def _pattern(pattern: str, escape: str | None) -> re.Pattern[str]:
             parts.append(re.escape(pattern[at]))
             at += 1
         elif character == "%":
-            parts.append(".*")
+            parts = []
+            segments.append(parts)
         elif character == "_":
             parts.append(".")
         elif character == "[" and (end := pattern.find("]", at + 1)) != -1:
@@ -182,7 +185,10 @@ def _pattern(pattern: str, escape: str | None) -> re.Pattern[str]:
             at = end + 1
         else:
             parts.append(re.escape(character))
+    first, *middle = ["".join(segment) for segment in segments]
+    last = f".*{middle.pop()}" if middle else ""
+    between = "".join(f"(?>.*?{segment})" for segment in middle)
     try:
-        return re.compile("".join(parts), re.DOTALL)
+        return re.compile(first + between + last, re.DOTALL)
     except re.error:
         return re.compile(r"(?!)")

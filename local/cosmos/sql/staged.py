@@ -13,6 +13,7 @@ from local.cosmos.ranges import Scope
 from local.cosmos.sql.compiler import Compiler
 from local.cosmos.sql.execution import Execution, Limits, Page
 from local.cosmos.sql.position import Position
+from local.cosmos.sql.scan import TooLong
 from local.cosmos.sql.select import Select, compile_select, looks_at_all_items
 from local.cosmos.sql.syntax import Parameter, Query, Source
 from local.cosmos.sql.values import Environment, Value
@@ -64,7 +65,9 @@ class Staged:
         return Position()
 
     def page(self, connection: sqlite3.Connection, start: Position | None, limits: Limits) -> Page:
-        """One page, on what the connection sees now."""
+        """One page, on what the connection sees now; raises TooLong where somebody waits and it may take long."""
+        if self._may_be_slow and limits.patience_seconds is not None:
+            raise TooLong
         began = time.perf_counter()
         page, values = Page(), self._results(connection, limits)
         select, environment = self._compiled(values[1])
@@ -93,4 +96,5 @@ class Staged:
     def _compiled(self, values: list[Value]) -> tuple[Select, Environment]:
         compiler = Compiler({**self._parameters, _RESULTS: values}, self.now)
         select = compile_select(compiler, self._outer, {}, _NO_CONTAINER)
+        self._may_be_slow = compiler.may_be_slow
         return select, compiler.environment()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+import regex
 
+from local.cosmos.errors import bad_request
 from local.cosmos.sql.values import UNDEFINED, Value, is_number, utf16_length
+
+_MATCH_SECONDS = 0.5
 
 
 def _strings(*values: Value) -> bool:
@@ -131,24 +134,35 @@ def _trim(change: Callable[[str, str | None], str]) -> Callable[..., Value]:
 
 
 def regex_match(text: Value, pattern: Value, modifiers: Value = "") -> Value:
-    """REGEXMATCH with the modifiers m, s, i, x; a pattern that is none yields undefined."""
+    """REGEXMATCH with the modifiers m, s, i, x; a pattern that is none yields undefined.
+
+    Raises CosmosError 400 for a pattern that takes too long; meanwhile other threads run.
+    """
     if not _strings(text, pattern, modifiers):
         return UNDEFINED
     compiled = _compiled(pattern, modifiers)
-    return UNDEFINED if compiled is None else compiled.search(text) is not None
+    if compiled is None:
+        return UNDEFINED
+    try:
+        return compiled.search(text, concurrent=True, timeout=_MATCH_SECONDS) is not None
+    except TimeoutError:
+        raise bad_request(
+            f"REGEXMATCH gave up after {_MATCH_SECONDS} s: the pattern {pattern[:100]!r} tries too many ways to match"
+            " a text."
+        ) from None
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str, modifiers: str) -> re.Pattern[str] | None:
-    flags = {"m": re.MULTILINE, "s": re.DOTALL, "i": re.IGNORECASE, "x": re.VERBOSE}
+def _compiled(pattern: str, modifiers: str) -> regex.Pattern[str] | None:
+    flags = {"m": regex.MULTILINE, "s": regex.DOTALL, "i": regex.IGNORECASE, "x": regex.VERBOSE}
     chosen = 0
     for modifier in modifiers:
         if modifier not in flags:
             return None
         chosen |= flags[modifier]
     try:
-        return re.compile(pattern, chosen)
-    except re.error:
+        return regex.compile(pattern, chosen)
+    except regex.error:
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -321,6 +322,29 @@ async def test_a_static_time_is_the_same_in_all_rows(container: ContainerProxy, 
     staged = f"SELECT VALUE {{'inner': x, 'outer': {static}}} FROM (SELECT DISTINCT VALUE {static} FROM c) AS x"
     (row,) = await query(container, staged)
     assert row["inner"] == row["outer"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM c WHERE REGEXMATCH(c.s, '^(a|aa)+$')",
+        "SELECT VALUE REGEXMATCH('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', '^(a|aa)+$')",
+        "SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.s FROM c) AS s WHERE REGEXMATCH(s, '^(a|aa)+$')",
+    ],
+)
+async def test_a_pattern_that_takes_too_long_stops_nobody_else(container: ContainerProxy, text: str) -> None:
+    await fill(container, [{"id": "1", "s": "a" * 60 + "!"}, {"id": "2"}])
+    slow = asyncio.create_task(query(container, text))
+    waits = []
+    while not slow.done():
+        began = time.monotonic()
+        await container.read_item("2", "p")
+        waits.append(time.monotonic() - began)
+    with pytest.raises(CosmosHttpResponseError, match="REGEXMATCH gave up") as raised:
+        await slow
+    assert raised.value.status_code == 400
+    assert len(waits) > 5
+    assert max(waits) < 0.25
 
 
 async def test_query_metrics_come_when_asked_for(container: ContainerProxy) -> None:
