@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+_LONGEST_REMEMBERED = 40  # characters
 _LARGEST_OFFSET = timedelta(hours=14)
 EARLIEST = "0001-01-01T00:00:00.000000Z"
 LATEST = "9999-12-31T23:59:59.999999Z"
@@ -19,13 +20,16 @@ _DATE = re.compile(
 )
 
 
-@lru_cache(2048)  # what was done in one visit has one date
 def span(text: str) -> tuple[str, str]:
     """First instant and first instant after it, as UTC text of fixed width ('2024-01-01T00:00:00.000000Z').
 
     text      date, dateTime or instant of any precision, UTC where it has no zone; 23:59:60 follows 23:59:59
     raises    ValueError: not a date, or one that the calendar does not have
     """
+    return _short_span(text) if len(text) <= _LONGEST_REMEMBERED else _span(text)
+
+
+def _span(text: str) -> tuple[str, str]:
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError(f"'{text}' is not a date")
@@ -44,6 +48,9 @@ def span(text: str) -> tuple[str, str]:
     except (OverflowError, ValueError):
         end = LATEST
     return _text(start), end
+
+
+_short_span = lru_cache(2048)(_span)  # what was done in one visit has one date
 
 
 def _start_and_length(match: re.Match[str]) -> tuple[datetime, timedelta | None]:

@@ -1,8 +1,9 @@
-"""The XHTML of a narrative: basic formatting only, nothing that runs, nothing that is loaded from elsewhere."""
+"""The XHTML of a narrative: basic formatting, links and pictures; nothing that runs."""
 
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 from shared_code.fhir.findings import kind_of, shortened
@@ -42,7 +43,12 @@ _PIECES = re.compile(_piece("("), re.DOTALL | re.VERBOSE)
 # Without groups: inside what never goes back, `re` of Python 3.13 mixes them up.
 _WELL_FORMED = re.compile(rf"(?:{_piece('(?:')})*+[^<]*+", re.DOTALL | re.VERBOSE)
 _ATTRIBUTE = re.compile(rf"""\s++({_NAME})\s*+=\s*+("[^"<]*+"|'[^'<]*+')""")
-_SCRIPT = re.compile(r"\s*+(?:javascript|vbscript):", re.IGNORECASE)
+# Schemes of links and pictures: of what else a browser knows, some runs. Browsers see through references (&#115;), and
+# leave out blanks and control characters.
+_SCHEMES = frozenset({"cid", "ftp", "http", "https", "mailto", "sip", "sms", "tel", "urn"})
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_PICTURE = re.compile(r"data:image/[a-z0-9.+\-]+[;,]", re.IGNORECASE)
+_LEFT_OUT = dict.fromkeys([*range(0x21), *range(0x7F, 0xA1)])
 
 
 def xhtml_fault(value: Any) -> str | None:
@@ -92,5 +98,11 @@ def _refuse_element(name: str, attributes: str) -> None:
     for attribute, quoted in _ATTRIBUTE.findall(attributes) if attributes else ():
         if attribute not in _ATTRIBUTES and not attribute.startswith("xmlns:"):
             raise ValueError(f"must not hold the attribute '{shortened(attribute)}' of <{name}> (txt-1)")
-        if attribute in ("href", "src") and _SCRIPT.match(quoted[1:-1]):
-            raise ValueError("must not hold a script (txt-1)")
+        if attribute in ("href", "src", "cite", "longdesc") and not _is_harmless(quoted[1:-1]):
+            raise ValueError(f"must not hold a script, or another scheme than {', '.join(sorted(_SCHEMES))} (txt-1)")
+
+
+def _is_harmless(address: str) -> bool:
+    plain = unescape(address).translate(_LEFT_OUT)
+    scheme = _SCHEME.match(plain)
+    return scheme is None or scheme[1].lower() in _SCHEMES or _PICTURE.match(plain) is not None

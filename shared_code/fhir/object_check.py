@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import Any, NamedTuple
 
 from shared_code.fhir.findings import Findings, Place, Step, kind_of
@@ -10,7 +11,8 @@ from shared_code.fhir.invariants import rules_of
 from shared_code.fhir.rule_forms import Rule, is_of_names
 from shared_code.fhir.value_checks import Check
 
-MAX_SHAPES = 500  # of one type: real data has few, and nobody may fill the memory with orders of names
+MAX_SHAPES = 5000  # of all types: real data has few, and nobody may fill the memory with orders of names
+_shapes_kept = count()
 
 
 class _Shape(NamedTuple):
@@ -67,7 +69,7 @@ class ObjectCheck:
             return None
         checks = tuple((name, self.steps.get(name, name), self.checks[name]) for name in names if name in self.checks)
         shape = _Shape(checks, tuple(name for name in names if name in self.urls))
-        if len(self._shapes) < MAX_SHAPES:
+        if next(_shapes_kept) < MAX_SHAPES:
             self._shapes[names] = shape
         return shape
 

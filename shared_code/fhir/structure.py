@@ -32,17 +32,15 @@ _compiling = Lock()
 
 # In a choice these profiles go by the name of their type: doseQuantity is a SimpleQuantity.
 _PROFILED = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
-# Of what values are often the same, to the byte.
+# Of what values are often the same, to the byte. None has whole numbers: 2 is one and 2e0 is not, and is written as 2.
 _REPEATED = frozenset(
     {
-        "Bundle.entry.request",
         "CodeableConcept",
         "Coding",
         "Meta",
         "Observation.referenceRange",
         "Quantity",
         "SimpleQuantity",
-        "Timing",
     }
 )
 # Properties with a url that may be that of another resource, and the text of a narrative.

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+_LONGEST_REMEMBERED = 200  # characters
+
 
 def escaped(text: str) -> str:
     """`text` with a backslash before each backslash and bar."""
@@ -28,7 +30,14 @@ def token_values(value: Any, data_type: str) -> Sequence[str]:
     return _forms(None, ("true" if value else "false") if isinstance(value, bool) else str(value))
 
 
-@lru_cache(4096)  # a record uses the same few codes again and again
 def _forms(system: str | None, code: str | None) -> tuple[str, ...]:
+    is_short = len(system or "") + len(code or "") <= _LONGEST_REMEMBERED
+    return _short_forms(system, code) if is_short else _made_forms(system, code)
+
+
+def _made_forms(system: str | None, code: str | None) -> tuple[str, ...]:
     of_code = (f"{escaped(system or '')}|{escaped(code)}", escaped(code)) if code else ()
     return (*of_code, f"{escaped(system)}|") if system else of_code
+
+
+_short_forms = lru_cache(4096)(_made_forms)  # a record uses the same few codes again and again

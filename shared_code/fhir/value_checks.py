@@ -104,7 +104,7 @@ def remembering(check: Check) -> Check:
     """The same check, but for values that are, to the byte, what it has found nothing in a short while ago.
 
     Concepts, quantities and the like come again and again; writing one as JSON costs a tenth of going through it. What
-    holds a reference or anything else to be seen to later is gone through each time.
+    holds an extension, or anything to be seen to later, is gone through each time.
     """
 
     def look(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
@@ -113,7 +113,8 @@ def remembering(check: Check) -> Check:
             return
         before = findings.state()
         check(value, parent, step, findings)
-        if len(key[1]) <= MAX_REMEMBERED_BYTES and findings.state() == before:
+        is_plain = len(key[1]) <= MAX_REMEMBERED_BYTES and b'xtension"' not in key[1]
+        if is_plain and findings.state() == before:
             if len(_known) >= MAX_REMEMBERED:
                 _known.clear()
             _known.add(key)

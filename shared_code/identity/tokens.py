@@ -65,7 +65,7 @@ class TokenChecker:
                 sub={"essential": True},
             )
             registry.validate(decoded.claims)
-        except (JoseError, ValueError) as fault:
+        except (JoseError, ValueError, TypeError) as fault:  # TypeError: of headers of the wrong type
             raise errors.Unauthorized(f"the token does not hold: {fault}") from fault
         return float(decoded.claims["exp"]) + LEEWAY_SECONDS, caller_of_claims(decoded.claims)
 

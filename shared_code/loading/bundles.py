@@ -248,7 +248,9 @@ def _entry(result: Result, with_resources: bool) -> Resource:
 
 
 def _in_place(issue: Issue, entry: Entry) -> Issue:
-    return Issue(issue.code, issue.text, entry.path + (issue.path or "").removeprefix("Bundle.entry[0]"))
+    """An issue of a bundle that has this entry alone, as one of its place in the whole."""
+    path = entry.path + (issue.path or "").removeprefix("Bundle.entry[0]")
+    return Issue(issue.code, issue.text.replace("Bundle.entry[0]", entry.path), path)
 
 
 def _failed(error: errors.PortalError) -> Result:

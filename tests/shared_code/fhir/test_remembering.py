@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from shared_code.errors import Invalid
-from shared_code.fhir import Resource, object_check, validate, value_checks
+from shared_code.fhir import (
+    Resource,
+    dates,
+    object_check,
+    parse,
+    search_values,
+    tokens,
+    validate,
+    value_checks,
+)
 
 FINE = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}], "text": "Weight"}
 LOCAL = {"text": "Weight", "extension": [{"url": "http://x", "valueReference": {"reference": "#o"}}]}
@@ -86,3 +95,26 @@ def test_what_is_remembered_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
         extra = {f"_{name}": {"id": "i"} for name in ("status", "issued", "effectiveDateTime")[: number % 4]}
         assert fault(observation(valueQuantity={"value": number}, **extra)) is None
         assert len(value_checks._known) <= 10
+
+
+def test_a_whole_number_in_another_form_is_none_whatever_was_seen_before() -> None:
+    def request(text: str) -> Resource:
+        timing = '{"repeat":{"count":%s}}' % text
+        resource = parse(
+            '{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},'
+            '"medicationCodeableConcept":{"text":"x","extension":[{"url":"http://x","valueInteger":%s}]},'
+            '"dosageInstruction":[{"timing":%s}]}' % (text, timing)
+        )
+        assert isinstance(resource, dict)
+        return resource
+
+    assert fault(request("2e0")) is not None
+    assert fault(request("2")) is None
+    assert fault(request("2e0")) is not None
+
+
+def test_long_texts_are_not_remembered() -> None:
+    before = tokens._short_forms.cache_info().currsize, dates._short_span.cache_info().currsize
+    search_values({"resourceType": "Patient", "identifier": [{"system": "http://x", "value": "7" * 1000}]})
+    assert dates.span(f"2026-03-01T08:00:00.{'1' * 1000}Z")[0] == "2026-03-01T08:00:00.111111Z"
+    assert (tokens._short_forms.cache_info().currsize, dates._short_span.cache_info().currsize) == before

@@ -495,3 +495,30 @@ def test_parameters_and_bundles_have_contained_resources_of_their_own() -> None:
             "Parameters.parameter[0].resource.subject.reference refers to '#p', which is not contained here (ref-1)",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "java&#115;cript:x()",
+        "&#106;avascript:x()",
+        "java&#x09;script:x()",
+        "java\tscript:x()",
+        "\x01 JavaScript:x()",
+        "&#xA0;vbscript:x()",
+        "data:text/html,x",
+        "blob:x",
+    ],
+)
+def test_a_link_in_a_narrative_runs_nothing(address: str) -> None:
+    (fault,) = faults(patient(text={"status": "generated", "div": f'{DIV}<a href="{address}">a</a></div>'}))
+    assert fault[0] == "Patient.text.div"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://x.example/a:b", "#part", "Patient/1", "mailto:a@b.example", "urn:uuid:1", "tel:+31", "x/y?t=12:30"],
+)
+def test_a_link_in_a_narrative_may_lead_anywhere(address: str) -> None:
+    picture = "data:image/png;base64,AAAA"
+    validate(patient(text={"status": "generated", "div": f'{DIV}<a href="{address}"><img src="{picture}"/>a</a></div>'}))
