@@ -7,12 +7,14 @@ import asyncio
 import logging
 import signal
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 
+import msgspec
 import uvicorn
 
-from local.cosmos.account import Account
+from local.cosmos.account import DATA_FILE, Account
 from local.cosmos.certificate import certificate
 from local.cosmos.connections import CuttableProtocol
 from local.cosmos.errors import CosmosError
@@ -46,6 +48,10 @@ def main() -> int:
         asyncio.run(_serve(arguments, listener), loop_factory=_loop_factory())
     except (CosmosError, DataInUse, ValueError, OSError) as error:
         print(f"The Cosmos server cannot start: {error}", file=sys.stderr)
+        return 1
+    except (sqlite3.Error, msgspec.MsgspecError) as error:
+        file = arguments.data / DATA_FILE
+        print(f"The Cosmos server cannot start: {file} cannot be read and may be damaged: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from local.cosmos.connections import is_alone
 from local.cosmos.entra import EntraTokens
-from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError
+from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError, owner_not_found
 from local.cosmos.faults import Faults
 from local.cosmos.index.background import IndexKeeper
-from local.cosmos.index.tables import prepare
+from local.cosmos.index.tables import is_damage, prepare
 from local.cosmos.ranges import Ranges
 from local.cosmos.signature import AccountKey
 from local.cosmos.storage.catalog import Catalog, Container
-from local.cosmos.storage.database import Database
+from local.cosmos.storage.database import Database, failures_logged
 from local.cosmos.storage.items import sweep
 from local.cosmos.throughput import Throughput
 from local.cosmos.wire import Request
 
 _LOG = logging.getLogger("local.cosmos")
+DATA_FILE = "cosmos.sqlite"
 _SWEEP_EVERY_SECONDS = 1.0
 _SWEEP_AT_MOST = 500  # of one container; the rest next time, so that requests need not wait
 
@@ -40,10 +43,10 @@ class Account:
         self.key = AccountKey(key)
         self.tokens = None if token_issuer is None else EntraTokens(token_issuer)
         self.ranges = Ranges(range_count)
-        self.file = Database(directory / "cosmos.sqlite", wait_seconds)
+        self.file = Database(directory / DATA_FILE, wait_seconds)
         self.catalog = Catalog(self.file)
-        prepare(self.file.connection, self.catalog.identity)
-        self.index = IndexKeeper(self.catalog, self.file.open)
+        self._prepare_index()
+        self.index = IndexKeeper(self.catalog, self.file)
         self.faults = Faults()
         self.throughput = (
             None if request_units_per_second is None else Throughput(request_units_per_second, range_count)
@@ -91,11 +94,38 @@ class Account:
             "lsn": str(lsn),
         }
 
+    async def in_reader[T](self, container: Container, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read from a container in a thread, with an index that is made again where it is damaged.
+
+        Raises CosmosError 404 / 1003 where the container was dropped before.
+        """
+        generation = self.index.generation
+        try:
+            return await self.file.in_reader(work)
+        except sqlite3.DatabaseError as error:
+            if container not in self.catalog:
+                raise owner_not_found() from None
+            if not is_damage(error):
+                raise
+            await self.index.remake(generation, error)
+        return await self.file.in_reader(work)
+
+    def _prepare_index(self) -> None:
+        try:
+            prepare(self.file.connection, self.catalog.identity)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            _LOG.warning("the index is made again: %s", error)
+            self.file.empty_index()
+            prepare(self.file.connection, self.catalog.identity)
+
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_EVERY_SECONDS)
             for container in self.catalog.all_containers():
-                sweep(self.file, container, _SWEEP_AT_MOST)
+                with failures_logged(f"what has expired stays in {container.alt_content_path}"):
+                    sweep(self.file, container, _SWEEP_AT_MOST)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -36,7 +36,7 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
     limits = Limits(rows=page_size(request))
 
     async def answer() -> Answer:
-        page = await account.file.in_reader(lambda at: execution.page(at, start, limits))
+        page = await account.in_reader(container, lambda at: execution.page(at, start, limits))
         headers = feed_headers(account, container, scope.range_id)
         headers["x-ms-item-count"] = str(len(page.rows))
         if page.next is not None:
@@ -60,7 +60,7 @@ async def change_feed(account: Account, request: Request) -> Answer:
     if since != "*":
         wanted = _wanted(request, container, scope, since)
         if wanted.after < container.lsn:
-            changes = await account.file.in_reader(functools.partial(_read, container, wanted, mode))
+            changes = await account.in_reader(container, functools.partial(_read, container, wanted, mode))
     headers = feed_headers(account, container, scope.range_id)
     headers["etag"] = f'"{changes.reached}"'
     headers["x-ms-item-count"] = str(len(changes.rows))

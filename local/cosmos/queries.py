@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from local.cosmos import charge
 from local.cosmos.account import Account
 from local.cosmos.doubles import as_doubles
 from local.cosmos.errors import NEEDS_QUERY_PLAN, CosmosError, bad_request
+from local.cosmos.index.tables import is_damage
 from local.cosmos.ranges import WHOLE, Scope, scope_of
 from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page
 from local.cosmos.sql.indexing import policy_of
@@ -92,6 +94,10 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
             return run.answer(execution.page(account.file.connection, start, limits))
         except TooLong:
             pass  # so it is a large partition: like a query over several
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            # Beside the event loop there is time to make a damaged index again.
     return run.beside(start, Limits(rows))
 
 
@@ -118,7 +124,9 @@ class _Run:
 
     async def beside(self, start: Position | None, limits: Limits) -> Answer:
         """A page of several partition keys, in a thread with a snapshot of its own."""
-        return self.answer(await self.account.file.in_reader(lambda at: self.execution.page(at, start, limits)))
+        return self.answer(
+            await self.account.in_reader(self.container, lambda at: self.execution.page(at, start, limits))
+        )
 
     def answer(self, page: Page) -> Answer:
         """No ETag: the client would take it for a continuation token."""

@@ -30,6 +30,17 @@ _MOST_ITEMS = 500  # of one step; a transaction has fewer, and is never split
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[tuple[int, Any]]).decode
 
 
+class DamagedIndexError(sqlite3.DatabaseError):
+    """Something in the index is not what was written there."""
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a file is not what SQLite has written, be it that of the index or that of the items."""
+    # The lowest byte is the kind of error, the rest says where it was found.
+    kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return isinstance(error, DamagedIndexError) or kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def prepare(connection: sqlite3.Connection, identity: str) -> None:
     """Make the tables of the file; what belongs to other items, or to containers that are no more, is dropped."""
     connection.executescript(_SCHEMA)
@@ -96,7 +107,7 @@ class Follower:
                 f"SELECT number, place, terms FROM terms.{table}_held WHERE number NOT IN (SELECT number FROM {table})"
             ).fetchall()
             for number, place, held in gone:
-                self._drop(connection, number, place, _decode(held))
+                self._drop(connection, number, place, _held(held))
             connection.executemany(f"DELETE FROM terms.{table}_held WHERE number = ?", [row[:1] for row in gone])
         except BaseException:
             connection.execute("ROLLBACK")
@@ -139,7 +150,7 @@ class Follower:
             place, terms = place_of(epk), self.terms.of(msgspec.json.decode(body))
             row = connection.execute(f"SELECT terms FROM terms.{table}_held WHERE number = ?", (number,)).fetchone()
             if row is not None:
-                before = set(_decode(row[0]))
+                before = set(_held(row[0]))
                 self._drop(connection, number, place, before - terms)
                 added = terms - before
             else:
@@ -156,6 +167,13 @@ class Follower:
             f"DELETE FROM terms.{self.container.table}_terms WHERE path = ? AND value = ? AND place = ? AND number = ?",
             [(path, value, place, number) for path, value in terms],
         )
+
+
+def _held(terms: bytes) -> list[Term]:
+    try:
+        return _decode(terms)
+    except msgspec.DecodeError as error:
+        raise DamagedIndexError(str(error)) from None
 
 
 def _by_path(row: tuple[Any, ...]) -> int:

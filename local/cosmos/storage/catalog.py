@@ -151,6 +151,10 @@ class Catalog:
         except KeyError:
             raise owner_not_found() from None
 
+    def __contains__(self, container: Container) -> bool:
+        """Whether the container is still there."""
+        return any(one is container for one in self.all_containers())
+
     def all_containers(self) -> Iterator[Container]:
         """Every container of every database."""
         for database in self.databases.values():

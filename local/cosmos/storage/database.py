@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -88,10 +88,11 @@ class Database:
         try:
             yield self.connection
         except BaseException:
-            self.connection.execute("ROLLBACK TO request")
+            if self.connection.in_transaction:  # where the disk is full SQLite has ended it, and the commit will fail
+                self.connection.execute("ROLLBACK TO request")
+                self.connection.execute("RELEASE request")
             raise
-        finally:
-            self.connection.execute("RELEASE request")
+        self.connection.execute("RELEASE request")
 
     def count(self, container: int, lsn: int, last_item: int) -> None:
         """The counters of a container that the writes of now have moved; they are kept with them."""
@@ -128,10 +129,11 @@ class Database:
         self.connection.execute("BEGIN")  # IMMEDIATE would also wait for whoever writes the index
         try:
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # where the disk is full SQLite has ended it
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     async def in_reader[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a long read in a thread, on one state of the data, beside whatever is written meanwhile."""
@@ -155,13 +157,26 @@ class Database:
             except TimeoutError:
                 wal = self._path.with_name(self._path.name + "-wal")
                 if wal.exists() and wal.stat().st_size > _CHECKPOINT_PAGES * 4096:
-                    await asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
+                    with failures_logged("the write-ahead log stays as long as it is"):
+                        await asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
 
     def _checkpoint(self) -> None:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self.open()
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def empty_index(self) -> None:
+        """Make the file of the index an empty one, whatever is in it, under the connections that have it open."""
+        connection = sqlite3.connect(self._path.with_name(_INDEX_FILE), isolation_level=None)
+        try:
+            # Read once before, SQLite knows that the others have a write-ahead log, and uses it.
+            with suppress(sqlite3.DatabaseError):
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, True)
+            connection.execute("VACUUM")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Finish the reads that run and close the file."""
@@ -178,6 +193,15 @@ class Database:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+
+@contextmanager
+def failures_logged(consequence: str) -> Iterator[None]:
+    """For work in the background: what SQLite refuses now, as on a full disk, is tried again the next time."""
+    try:
+        yield
+    except sqlite3.Error:
+        _LOG.exception(consequence)
 
 
 def _discard_unreadable(index: Path) -> None:
