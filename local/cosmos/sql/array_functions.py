@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from typing import Any
 
+from local.cosmos.sql.aggregates import aggregate
+from local.cosmos.sql.operators import number
 from local.cosmos.sql.values import UNDEFINED, Value, canonical, is_number, same
 
 
@@ -84,6 +87,34 @@ def set_difference(left: Value, right: Value) -> Value:
     return [element for element in _once(left) if canonical(element) not in unwanted]
 
 
+def set_equal(left: Value, right: Value) -> Value:
+    """SETEQUAL: the same elements, however often and in whatever order."""
+    if type(left) is not list or type(right) is not list:
+        return UNDEFINED
+    return set(map(canonical, left)) == set(map(canonical, right))
+
+
+def _over_all(name: str) -> Callable[[Value], Value]:
+    """What the aggregate of this name makes of the elements; UNDEFINED as soon as one is an array or an object."""
+
+    def function(array: Value) -> Value:
+        if type(array) is not list or any(type(element) in (list, dict) for element in array):
+            return UNDEFINED
+        over = aggregate(name)
+        for element in array:
+            over.add(element)
+        return over.result()
+
+    return function
+
+
+def median(array: Value) -> Value:
+    """ARRAY_MEDIAN: the middle one, or the mean of the two in the middle."""
+    if type(array) is not list or not array or not all(map(is_number, array)):
+        return UNDEFINED
+    return number(statistics.median(array))
+
+
 def object_to_array(value: Value) -> Value:
     """OBJECTTOARRAY: `[{"k": name, "v": value}]`."""
     if type(value) is not dict:
@@ -105,5 +136,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "SETINTERSECT": (set_intersect, 2, 2),
     "SETUNION": (set_union, 2, 2),
     "SETDIFFERENCE": (set_difference, 2, 2),
+    "SETEQUAL": (set_equal, 2, 2),
+    "ARRAY_AVG": (_over_all("AVG"), 1, 1),
+    "ARRAY_MAX": (_over_all("MAX"), 1, 1),
+    "ARRAY_MEDIAN": (median, 1, 1),
+    "ARRAY_MIN": (_over_all("MIN"), 1, 1),
+    "ARRAY_SUM": (_over_all("SUM"), 1, 1),
     "OBJECTTOARRAY": (object_to_array, 1, 1),
 }

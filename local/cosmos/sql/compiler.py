@@ -11,7 +11,7 @@ from local.cosmos.sql import operators
 from local.cosmos.sql.candidates import conjuncts
 from local.cosmos.sql.closures import among, equals_string, member, members_value, path_value, slot_value
 from local.cosmos.sql.date_functions import STATIC
-from local.cosmos.sql.functions import FUNCTIONS
+from local.cosmos.sql.functions import FUNCTIONS, NOT_HERE
 from local.cosmos.sql.select import Select, aggregate_calls, compile_select, object_of
 from local.cosmos.sql.syntax import (
     AGGREGATES,
@@ -246,6 +246,8 @@ class Compiler:
             raise bad_request(f"The aggregate {name} may stand only in the SELECT of a query.")
         if name in STATIC:
             raise bad_request(f"The {name} function takes no argument.")
+        if name in NOT_HERE:
+            raise bad_request(f"The function {name} is not in this server.")
         function = FUNCTIONS.get(name)
         if function is None:
             raise bad_request(f"'{name[:60]}' is not a recognized built-in function name.")

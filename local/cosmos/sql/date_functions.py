@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from local.cosmos.errors import bad_request
+from local.cosmos.sql.date_formats import formatted
+from local.cosmos.sql.operators import negative
 from local.cosmos.sql.values import UNDEFINED, Value, is_number
 
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,7}))?(Z)?)?")
@@ -123,6 +126,27 @@ def part_of(part_name: Value, text: Value) -> Value:
     return fractions[part] if part in fractions else getattr(_moment(ticks), part)
 
 
+def now(*offset: Value) -> Value:
+    """NOW, perhaps with a part of a date and how many of them are added."""
+    if len(offset) == 1:
+        raise bad_request("The NOW function does not take 1 argument(s).")
+    part_name, count = offset or ("day", 0)
+    return add(part_name, count, date_time_at(time.time_ns()))
+
+
+def ago(part_name: Value, count: Value) -> Value:
+    """AGO."""
+    return now(part_name, negative(count))
+
+
+def format_of(text: Value, wanted: Value) -> Value:
+    """DATETIMEFORMAT; between date and time there may also be a space. Raises CosmosError 400 as `formatted` does."""
+    ticks = _ticks(text.replace(" ", "T", 1)) if type(text) is str else None
+    if ticks is None or type(wanted) is not str:
+        return UNDEFINED
+    return formatted(_moment(ticks), ticks % _TICKS_PER_SECOND, wanted)
+
+
 def from_parts(
     year: Value,
     month: Value,
@@ -185,6 +209,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "GETCURRENTDATETIME": (lambda: date_time_at(time.time_ns()), 0, 0),
     "GETCURRENTTIMESTAMP": (lambda: timestamp_at(time.time_ns()), 0, 0),
     "GETCURRENTTICKS": (lambda: ticks_at(time.time_ns()), 0, 0),
+    "NOW": (now, 0, 2),
+    "AGO": (ago, 2, 2),
+    "YEAR": (lambda text: part_of("year", text), 1, 1),
+    "MONTH": (lambda text: part_of("month", text), 1, 1),
+    "DAY": (lambda text: part_of("day", text), 1, 1),
+    "DATETIMEFORMAT": (format_of, 2, 2),
     "DATETIMEADD": (add, 3, 3),
     "DATETIMEBIN": (bin_of, 2, 4),
     "DATETIMEFROMPARTS": (from_parts, 3, 7),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +36,29 @@ def _choose(index: Value, *choices: Value) -> Value:
     return choices[int(index) - 1]
 
 
+def _document_id(item: Value) -> Value:
+    """DOCUMENTID: the number of an item, which its `_rid` has behind that of the container."""
+    rid = item.get("_rid") if type(item) is dict else None
+    if type(rid) is not str:
+        return UNDEFINED
+    try:
+        numbers = base64.b64decode(rid.replace("-", "/"))
+    except binascii.Error:
+        return UNDEFINED
+    return int.from_bytes(numbers[-8:]) if len(numbers) == 16 else UNDEFINED
+
+
 def _if(test: Value, then: Value, otherwise: Value) -> Value:
     return then if test is True else otherwise
 
+
+_NOT_HERE = """
+    ST_AREA ST_DISTANCE ST_INTERSECTS ST_ISVALID ST_ISVALIDDETAILED ST_WITHIN VECTORDISTANCE RRF
+    FULLTEXTCONTAINS FULLTEXTCONTAINSALL FULLTEXTCONTAINSANY FULLTEXTSCORE MAKELIST MAKESET
+    SUBSTRINGAFTER SUBSTRINGBEFORE LASTSUBSTRINGAFTER LASTSUBSTRINGBEFORE
+"""
+# What the service has and this server does not: search in space, texts and vectors, and what its pages leave open.
+NOT_HERE = frozenset(_NOT_HERE.split())
 
 FUNCTIONS: dict[str, Function] = {
     "IS_DEFINED": _type_test(lambda value: value is not UNDEFINED),
@@ -51,6 +73,7 @@ FUNCTIONS: dict[str, Function] = {
     "IS_PRIMITIVE": _type_test(lambda value: value is not UNDEFINED and type(value) not in (list, dict)),
     "IIF": Function(_if, 3, 3),
     "CHOOSE": Function(_choose, 2, 1000),
+    "DOCUMENTID": Function(_document_id, 1, 1),
     **{name: Function(*entry) for name, entry in string_functions.FUNCTIONS.items()},
     **{name: Function(*entry) for name, entry in array_functions.FUNCTIONS.items()},
     **{name: Function(*entry) for name, entry in math_functions.FUNCTIONS.items()},

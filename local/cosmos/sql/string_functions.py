@@ -13,6 +13,7 @@ from local.cosmos.errors import bad_request
 from local.cosmos.sql.values import UNDEFINED, Value, is_number, utf16_length
 
 _MATCH_SECONDS = 0.5
+_NO_END = 2**31
 
 
 def _strings(*values: Value) -> bool:
@@ -28,6 +29,9 @@ def _test(test: Callable[[str, str], bool]) -> Callable[..., Value]:
         return test(text, wanted)
 
     return function
+
+
+_contains = _test(lambda text, wanted: wanted in text)
 
 
 def _units(text: str) -> bytes:
@@ -79,6 +83,27 @@ def index_of(text: Value, wanted: Value, start: Value = 0) -> Value:
     prefix = _text(_units(text)[: 2 * max(0, first)])
     found = text.find(wanted, len(prefix))
     return found if found < 0 else utf16_length(text[:found])
+
+
+def last_index_of(text: Value, wanted: Value, start: Value = _NO_END) -> Value:
+    """LASTINDEXOF: the last one that lies wholly at or before `start`; -1 where there is none."""
+    last = _whole(start)
+    if not _strings(text, wanted) or last is None:
+        return UNDEFINED
+    found = _text(_units(text)[: 2 * max(0, last + 1)]).rfind(wanted)
+    return found if found < 0 else utf16_length(text[:found])
+
+
+def _contains_several(decisive: bool, ignore_case: bool) -> Callable[..., Value]:
+    """CONTAINS for each wanted text, joined by OR where True decides, by AND where False does."""
+
+    def function(text: Value, *wanted: Value) -> Value:
+        answers = [_contains(text, one, ignore_case) for one in wanted]
+        if decisive in answers:
+            return decisive
+        return UNDEFINED if UNDEFINED in answers else not decisive
+
+    return function
 
 
 def concat(*texts: Value) -> Value:
@@ -191,7 +216,11 @@ def _parser(*kinds: type) -> Callable[[Value], Value]:
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
-    "CONTAINS": (_test(lambda text, wanted: wanted in text), 2, 3),
+    "CONTAINS": (_contains, 2, 3),
+    "CONTAINS_ALL_CI": (_contains_several(False, True), 2, 1000),
+    "CONTAINS_ALL_CS": (_contains_several(False, False), 2, 1000),
+    "CONTAINS_ANY_CI": (_contains_several(True, True), 2, 1000),
+    "CONTAINS_ANY_CS": (_contains_several(True, False), 2, 1000),
     "STARTSWITH": (_test(str.startswith), 2, 3),
     "ENDSWITH": (_test(str.endswith), 2, 3),
     "STRINGEQUALS": (_test(str.__eq__), 2, 3),
@@ -203,6 +232,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "LEFT": (left, 2, 2),
     "RIGHT": (right, 2, 2),
     "INDEX_OF": (index_of, 2, 3),
+    "LASTINDEXOF": (last_index_of, 2, 3),
     "CONCAT": (concat, 2, 1000),
     "REPLACE": (replace, 3, 3),
     "REPLICATE": (replicate, 2, 2),
