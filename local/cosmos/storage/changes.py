@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.cosmos.errors import owner_not_found
 from local.cosmos.ranges import WHOLE, Interval
 
 
@@ -29,6 +30,14 @@ class Changes:
     rows: list[bytes] = field(default_factory=list)
 
 
+def newest_lsn(connection: sqlite3.Connection, number: int) -> int:
+    """The last `lsn` of a container; raises CosmosError 404 / 1003 where it was dropped."""
+    row = connection.execute("SELECT lsn FROM containers WHERE number = ?", (number,)).fetchone()
+    if row is None:
+        raise owner_not_found()
+    return int(row[0])
+
+
 def read_changes(connection: sqlite3.Connection, table: str, number: int, wanted: Wanted, now: int) -> Changes:
     """A page never ends within a transaction, so it may have more items than were asked for."""
     conditions: list[str] = ["lsn > ?", "(expires IS NULL OR expires > ?)"]
@@ -44,8 +53,7 @@ def read_changes(connection: sqlite3.Connection, table: str, number: int, wanted
     if wanted.from_second is not None:
         conditions.append("ts >= ?")
         parameters.append(wanted.from_second)
-    (newest,) = connection.execute("SELECT lsn FROM containers WHERE number = ?", (number,)).fetchone()
-    changes = Changes(newest)
+    changes = Changes(newest_lsn(connection, number))
     size, last = 0, wanted.after
     cursor = connection.execute(
         f"SELECT lsn, body FROM {table} INDEXED BY {index} WHERE {' AND '.join(conditions)} ORDER BY lsn, number",

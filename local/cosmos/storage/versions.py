@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.cosmos.ranges import WHOLE
-from local.cosmos.storage.changes import Changes, Wanted
+from local.cosmos.storage.changes import Changes, Wanted, newest_lsn
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS {table}_versions (lsn INTEGER NOT NULL, place INTEGER NOT NULL, epk TEXT NOT NULL,
@@ -71,9 +71,8 @@ def read_versions(connection: sqlite3.Connection, table: str, number: int, wante
     elif wanted.interval != WHOLE:
         conditions.append("epk >= ? AND epk < ?")
         values.extend((wanted.interval.minimum, wanted.interval.maximum))
-    (newest,) = connection.execute("SELECT lsn FROM containers WHERE number = ?", (number,)).fetchone()
-    changes = Changes(newest)
-    last = wanted.after
+    changes = Changes(newest_lsn(connection, number))
+    size, last = 0, wanted.after
     cursor = connection.execute(
         f"SELECT lsn, ts, operation, expired, current, previous, previous_lsn FROM {table}_versions"
         f" WHERE {' AND '.join(conditions)} ORDER BY lsn, place",
@@ -81,10 +80,11 @@ def read_versions(connection: sqlite3.Connection, table: str, number: int, wante
     )
     try:
         for row in cursor:
-            if row[0] != last and len(changes.rows) >= wanted.items:
+            if row[0] != last and (len(changes.rows) >= wanted.items or size >= wanted.size):
                 changes.reached = last
                 return changes
             changes.rows.append(_row(*row))
+            size += len(changes.rows[-1])
             last = row[0]
     finally:
         cursor.close()

@@ -148,6 +148,17 @@ async def test_all_versions_and_deletes_show_every_step(make_container: Any) -> 
     assert (await changes(container, mode=mode, continuation=token))[0] == []
 
 
+async def test_a_page_of_all_versions_has_no_more_bytes_than_another(make_container: Any) -> None:
+    container = await make_container(change_feed_policy={"retentionDuration": 10})
+    mode = "AllVersionsAndDeletes"
+    _, token = await changes(container, mode=mode, start_time="Now")
+    await write(container, *"abcdefghijkl", text="x" * 1_000_000)
+    pages = container.query_items_change_feed(mode=mode, continuation=token).by_page()
+    sizes = [len([step async for step in page]) async for page in pages]
+    assert sum(sizes) == 12
+    assert max(sizes) <= 5
+
+
 async def test_all_versions_are_refused_where_the_container_keeps_none(container: ContainerProxy) -> None:
     with pytest.raises(CosmosHttpResponseError, match="does not keep all versions"):
         await changes(container, mode="AllVersionsAndDeletes", start_time="Now")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
+import httpx
 import pytest
 from azure.cosmos import CosmosClient as SyncClient
 from azure.cosmos.aio import ContainerProxy
@@ -12,6 +15,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 from local.cosmos.partition_keys import HASH, effective_partition_key
 from local.cosmos.ranges import Ranges
 from local.cosmos.signature import EMULATOR_KEY
+from tests.local.cosmos.test_server import signed
 
 KEYS = [f"person-{n}" for n in range(20)]
 
@@ -175,3 +179,33 @@ async def test_reading_all_items_reads_each_once(spread: ContainerProxy) -> None
     pages = spread.read_all_items(max_item_count=7).by_page()
     found = [row["id"] async for page in pages async for row in page]
     assert len(found) == len(set(found)) == 40
+
+
+async def test_a_container_that_is_dropped_while_it_is_read_is_not_found(
+    cosmos_server: Any, database: Any, make_container: Any
+) -> None:
+    container = await make_container()
+    for start in range(0, 2000, 100):
+        items = [{"id": f"{n:04}", "pk": "p", "text": "x" * 500} for n in range(start, start + 100)]
+        await container.execute_item_batch([("create", (item,)) for item in items], "p")
+
+    path = f"/dbs/{database.id}/colls/{container.id}/docs"
+    scan = {
+        "content-type": "application/query+json",
+        "x-ms-documentdb-isquery": "True",
+        "x-ms-documentdb-query-enablecrosspartition": "True",
+    }
+    text = json.dumps({"query": "SELECT * FROM c WHERE CONTAINS(UPPER(c.text), 'Y')"})
+    async with httpx.AsyncClient(base_url=cosmos_server.url, trust_env=False) as http:
+        reads = [
+            asyncio.create_task(request)
+            for _ in range(10)
+            for request in (
+                http.post(path, headers=signed("post", path, scan), content=text),
+                http.get(path, headers=signed("get", path, {"a-im": "Incremental Feed"})),
+            )
+        ]
+        await asyncio.sleep(0.1)
+        await database.delete_container(container)
+        statuses = {answer.status_code for answer in await asyncio.gather(*reads)}
+    assert statuses <= {200, 404}
