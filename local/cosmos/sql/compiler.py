@@ -12,7 +12,8 @@ from local.cosmos.sql.candidates import conjuncts
 from local.cosmos.sql.closures import among, equals_string, member, members_value, path_value, slot_value
 from local.cosmos.sql.date_functions import STATIC
 from local.cosmos.sql.functions import FUNCTIONS, NOT_HERE
-from local.cosmos.sql.select import Select, aggregate_calls, compile_select, object_of
+from local.cosmos.sql.grouping import aggregate_calls
+from local.cosmos.sql.select import Select, compile_select, object_of
 from local.cosmos.sql.syntax import (
     AGGREGATES,
     Alias,

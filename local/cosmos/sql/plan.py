@@ -8,7 +8,7 @@ from typing import Any
 from local.cosmos.errors import bad_request
 from local.cosmos.sql.aggregates import PLAN_NAMES
 from local.cosmos.sql.compiler import Compiler
-from local.cosmos.sql.select import aggregate_calls
+from local.cosmos.sql.grouping import aggregate_calls
 from local.cosmos.sql.syntax import Call, Expression, Query
 from local.cosmos.sql.values import Value
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql.aggregates import Aggregate, aggregate
-from local.cosmos.sql.syntax import AGGREGATES, Alias, Call, Column, Expression, Query, Source, children
+from local.cosmos.sql.grouping import aggregate_calls, aggregates_in, require_grouped
+from local.cosmos.sql.syntax import Alias, Column, Expression, Query, Source
 from local.cosmos.sql.values import UNDEFINED, Environment, Evaluator, Key, Value, canonical, order_key
 
 _NO_MORE = 2**31 - 1
@@ -202,7 +203,9 @@ def compile_select(compiler: Expressions, query: Query, outer: Mapping[str, int]
     known = dict(compiler.known)
     if grouping is not None:
         compiler.known.update(_known_of(query, grouping))
-    project = _projection(compiler, query, _free_names(query, names, grouping))
+        require_grouped(query)
+        names = {name: slot for name, slot in names.items() if name in outer}  # what else there is has no one value
+    project = _projection(compiler, query, names)
     compiler.known.clear()
     compiler.known.update(known)
     limit = _count(compiler, query.top if query.top is not None else query.limit)
@@ -282,16 +285,6 @@ def _known_of(query: Query, grouping: Grouping) -> dict[Expression, int]:
     }
 
 
-def _free_names(query: Query, names: Mapping[str, int], grouping: Grouping | None) -> Mapping[str, int]:
-    """After grouping only what is grouped by or aggregated has a value; any other name is a mistake."""
-    if grouping is None:
-        return names
-    bound = {source.alias for source in query.sources} | {
-        source.expression.name for source in query.sources if isinstance(source.expression, Alias)
-    }
-    return {name: slot for name, slot in names.items() if name not in bound}
-
-
 def _order(compiler: Expressions, query: Query, names: Mapping[str, int], grouping: Grouping | None) -> list[Order]:
     if query.order_by and grouping is not None:
         raise bad_request("ORDER BY is not supported together with GROUP BY or aggregates.")
@@ -353,15 +346,3 @@ def _is_whole_item(query: Query, names: Mapping[str, int]) -> bool:
     else:
         return False
     return alias is not None and names.get(alias) == 0
-
-
-def aggregate_calls(query: Query) -> list[Call]:
-    """The aggregates in the SELECT of a query, each once."""
-    return list(dict.fromkeys(call for column in query.columns or () for call in aggregates_in(column.expression)))
-
-
-def aggregates_in(expression: Expression) -> list[Call]:
-    """The aggregates of an expression; those of its subqueries are their own."""
-    if isinstance(expression, Call) and expression.name in AGGREGATES:
-        return [expression]
-    return [call for inner in children(expression) for call in aggregates_in(inner)]
