@@ -37,13 +37,16 @@ class Answer:
     media_type: str = FHIR_JSON
 
 
+# What may be raised before anybody has looked at the token.
+_BEFORE_TOKEN = (errors.MethodNotAllowed, errors.NotAcceptable, errors.NotImplementedHere)
 Interaction = Callable[[func.HttpRequest], Awaitable[Answer]]
 Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
-def fhir_http(interaction: Interaction) -> Function:
+def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
     """An HTTP function around `interaction`: what it raises is answered as an OperationOutcome, and one line is logged.
 
+    Who has no token learns of nothing else that is wrong, unless `is_open` says that the route needs none.
     Only the names are taken over from the interaction: the worker reads the parameter `req` and the return annotation.
     """
 
@@ -54,7 +57,8 @@ def fhir_http(interaction: Interaction) -> Function:
             require_json_accepted(req)
             result = await interaction(req)
         except errors.PortalError as error:
-            result = failure(error)
+            before_token = isinstance(error, _BEFORE_TOKEN) and not is_open
+            result = failure(await _token_first(req, error) if before_token else error)
         except Exception:
             _log.exception("%s failed", interaction.__name__)
             result = failure(errors.PortalError("the server failed; the fault is in its log"))
@@ -77,6 +81,14 @@ def fhir_http(interaction: Interaction) -> Function:
     # wraps() leaves a way back to the undecorated function, which the worker would index instead of this one.
     del function.__wrapped__
     return function
+
+
+async def _token_first(req: func.HttpRequest, error: errors.PortalError) -> errors.PortalError:
+    try:
+        await caller_of(req)
+    except errors.PortalError as refusal:
+        return refusal
+    return error
 
 
 def failure(error: errors.PortalError) -> Answer:
@@ -102,7 +114,7 @@ def _token_checker() -> TokenChecker:
         configuration = await fetch_json(f"{s.token_issuer.rstrip('/')}/.well-known/openid-configuration")
         return await fetch_json(str(configuration.get("jwks_uri", "")))
 
-    return TokenChecker(s.token_issuer, s.token_audience, fetch_keys, time.time)
+    return TokenChecker(s.token_issuer, s.token_audience, s.fhir_base_url, fetch_keys, time.time)
 
 
 async def caller_of(req: func.HttpRequest) -> Caller:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import azure.functions as func
 
 from functions.fhir_http import ALL_METHODS, Answer, fhir_http, json_answer, require_method
@@ -12,7 +14,7 @@ blueprint = func.Blueprint()
 
 
 @blueprint.route(route="health", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-@fhir_http
+@partial(fhir_http, is_open=True)
 async def health(req: func.HttpRequest) -> Answer:
     """200 as long as the worker answers at all."""
     require_method(req, ("GET", "HEAD"))
@@ -20,7 +22,7 @@ async def health(req: func.HttpRequest) -> Answer:
 
 
 @blueprint.route(route="health/ready", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-@fhir_http
+@partial(fhir_http, is_open=True)
 async def health_ready(req: func.HttpRequest) -> Answer:
     """200 when records and files can be reached, else 503 that names what cannot."""
     require_method(req, ("GET", "HEAD"))

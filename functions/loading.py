@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 
 import azure.functions as func
 
@@ -29,6 +30,8 @@ BUNDLES, EVENTS = "bundles", "bundle-events"
 MAX_BUNDLE_BODY_BYTES = 50 * 1024 * 1024
 MAX_DELIVERIES = 5  # as host.json says: after that a message is poison
 _LARGE_BODY_BYTES = 256 * 1024  # above, parsing leaves the event loop
+_VERY_LARGE_BODY_BYTES = 8 * 1024 * 1024  # above, one at a time is in memory, where it needs ten times as much
+_very_large = asyncio.Semaphore(1)
 
 
 @blueprint.route(route="fhir", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
@@ -43,12 +46,13 @@ async def system(req: func.HttpRequest) -> Answer:
         body = body_of(req, MAX_BUNDLE_BODY_BYTES)
     except errors.TooLarge as error:
         raise errors.TooLarge(f"{error}; put a larger bundle as a file into the blob container {BUNDLES!r}") from error
-    bundle = await asyncio.to_thread(parse, body) if len(body) > _LARGE_BODY_BYTES else parse(body)
-    if not isinstance(bundle, dict):
-        raise errors.Malformed("the body must be a Bundle of type transaction or batch")
-    results = await bundle_loader().carry_out(caller, bundle)
     with_resources = "return=representation" in (req.headers.get("prefer") or "").replace(" ", "")
-    return Answer(200, dump(response_bundle(bundle["type"], results, with_resources=with_resources)))
+    async with _very_large if len(body) > _VERY_LARGE_BODY_BYTES else nullcontext():
+        bundle = await asyncio.to_thread(parse, body) if len(body) > _LARGE_BODY_BYTES else parse(body)
+        if not isinstance(bundle, dict):
+            raise errors.Malformed("the body must be a Bundle of type transaction or batch")
+        results = await bundle_loader().carry_out(caller, bundle)
+        return Answer(200, dump(response_bundle(bundle["type"], results, with_resources=with_resources)))
 
 
 @blueprint.route(route="load", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import parse_qsl
 
 import azure.functions as func
@@ -106,7 +107,7 @@ async def resource_version(req: func.HttpRequest) -> Answer:
 
 
 @blueprint.route(route="fhir/metadata", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
-@fhir_http
+@partial(fhir_http, is_open=True)
 async def metadata(req: func.HttpRequest) -> Answer:
     """The CapabilityStatement; the one answer under fhir/ that needs no token."""
     from shared_code.fhir.capability import capability_statement  # definitions of every type: not at every start
@@ -176,7 +177,11 @@ async def update(req: func.HttpRequest) -> Answer:
     if resource.get("id") != own:
         raise errors.Malformed(f"the id in the resource must be the one in the address, {own}", f"{kind}.id")
     version = await record_store().update(
-        caller, resource, req.headers.get("if-match"), guarded=settings().require_if_match
+        caller,
+        resource,
+        req.headers.get("if-match"),
+        guarded=settings().require_if_match,
+        if_none_match=req.headers.get("if-none-match"),
     )
     return _written(req, version, 201 if version.created else 200)
 

@@ -18,6 +18,7 @@ class PortalError(Exception):
     """The common parent; `issues` has at least one entry, and a caller may see all of it."""
 
     code = "exception"
+    about: str | None = None  # "Type/id" of the one of several writes that it is about
 
     def __init__(self, text: str = "", path: str | None = None, *, issues: list[Issue] | None = None) -> None:
         self.issues = issues or [Issue(self.code, text, path)]

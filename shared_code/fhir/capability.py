@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared_code.fhir.resource_types import Resource, resource_types
+from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
 from shared_code.fhir.search_values import search_parameters
 
 INTERACTIONS = ("read", "vread", "update", "create", "delete", "history-instance", "search-type")
@@ -56,6 +56,15 @@ _SEARCHES = (
 _OAUTH = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
 
 
+def may_have_condition(resource_type: str) -> bool:
+    """Whether a condition can name a resource of the type: by an identifier, or within the record of one patient."""
+    parameters = search_parameters(resource_type)
+    if resource_type == "Patient" or resource_type in SHARED_TYPES:
+        return "identifier" in parameters
+    names_patient = any(name in parameters and "Patient" in parameters[name].targets for name in ("patient", "subject"))
+    return is_homed_type(resource_type) and names_patient
+
+
 def _resource(resource_type: str) -> Resource:
     served = ({"name": row.name, "type": row.kind} for row in search_parameters(resource_type).values())
     return {
@@ -64,7 +73,7 @@ def _resource(resource_type: str) -> Resource:
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": True,
-        "conditionalCreate": True,
+        "conditionalCreate": may_have_condition(resource_type),
         "conditionalRead": "not-match",
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",

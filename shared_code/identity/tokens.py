@@ -22,12 +22,15 @@ FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 class TokenChecker:
     """Checks signature, issuer, audience, times and scope; remembers the callers of tokens that held until they expire.
 
+    base_url    of this server, whose users a fhirUser names
     fetch_keys  gives the issuer's JSON Web Key Set; raises Busy where the issuer does not answer
     now         seconds since 1970
     """
 
-    def __init__(self, issuer: str, audience: str, fetch_keys: FetchKeys, now: Callable[[], float]) -> None:
-        self._issuer, self._audience = issuer, audience
+    def __init__(
+        self, issuer: str, audience: str, base_url: str, fetch_keys: FetchKeys, now: Callable[[], float]
+    ) -> None:
+        self._issuer, self._audience, self._base_url = issuer, audience, base_url
         self._fetch_keys, self._now = fetch_keys, now
         self._keys: Any = None
         self._keys_at = self._asked_at = 0.0
@@ -67,7 +70,7 @@ class TokenChecker:
             registry.validate(decoded.claims)
         except (JoseError, ValueError, TypeError) as fault:  # TypeError: of headers of the wrong type
             raise errors.Unauthorized(f"the token does not hold: {fault}") from fault
-        return float(decoded.claims["exp"]) + LEEWAY_SECONDS, caller_of_claims(decoded.claims)
+        return float(decoded.claims["exp"]) + LEEWAY_SECONDS, caller_of_claims(decoded.claims, self._base_url)
 
     async def _decode(self, token: str) -> Any:
         from joserfc import jwt
@@ -101,7 +104,7 @@ class TokenChecker:
         self._keys, self._keys_at, self._away = KeySet.import_key_set(keys), self._now(), ""  # type: ignore[arg-type]
 
 
-def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
+def caller_of_claims(claims: Mapping[str, Any], base_url: str) -> Caller:
     """Who the claims of a token that holds speak of.
 
     A `fhirUser` of Practitioner makes a practitioner, also with a patient at hand; else `patient` or a `fhirUser`
@@ -110,13 +113,16 @@ def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
     scope = claims.get("scope") or claims.get("scp") or ""
     listed = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
     grants = read_scopes(str(one) for one in listed)
-    kind, person = _kind_and_person(claims, {grant.context for grant in grants})
+    kind, person = _kind_and_person(claims, base_url, {grant.context for grant in grants})
     return Caller(str(claims["sub"]), kind, person, grants)
 
 
-def _kind_and_person(claims: Mapping[str, Any], contexts: set[str]) -> tuple[CallerKind, str | None]:
+def _kind_and_person(claims: Mapping[str, Any], base_url: str, contexts: set[str]) -> tuple[CallerKind, str | None]:
     patient = str(claims.get("patient") or "").removeprefix("Patient/")
-    user_type, _, user_id = "/".join(str(claims.get("fhirUser") or "").split("/")[-2:]).partition("/")
+    user = str(claims.get("fhirUser") or "").removeprefix(f"{base_url}/")
+    if ":" in user:
+        raise errors.Unauthorized("the token is of a user of another server (fhirUser)")
+    user_type, _, user_id = user.partition("/")
     if user_type == "Practitioner" and user_id:
         return "practitioner", None
     own = patient or (user_id if user_type == "Patient" else "")

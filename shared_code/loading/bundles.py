@@ -114,9 +114,16 @@ class BundleLoader:
             elif write:
                 writes.append((entry, write))
         everything = [write for _, write in writes], [create for _, create in creates]
-        self._store.require_allowed(caller, *everything)
-        await self._require_existing(caller, plan)
-        done = await self._store.transact(caller, *everything, marker=seed)
+        try:
+            self._store.require_allowed(caller, *everything)
+            await self._require_existing(caller, plan)
+            done = await self._store.transact(caller, *everything, marker=seed)
+        except errors.PortalError as error:
+            if error.about is None:
+                raise
+            both = [*writes, *((entry, create.write) for entry, create in creates)]
+            entry = next(entry for entry, write in both if f"{write.type}/{write.id}" == error.about)
+            raise type(error)(issues=[_of_entry(issue, entry) for issue in error.issues]) from error
         results = {e.index: _result(version) for (e, _), version in zip([*writes, *creates], done, strict=True)}
         rest = [entry for entry in plan.entries if entry.index not in results]
         read = await in_parallel([partial(self._read_or_why_not, caller, plan, entry) for entry in rest])
@@ -191,7 +198,7 @@ class BundleLoader:
         if entry.resource is None or entry.index in plan.matched:
             return None
         if entry.method == "PUT":
-            return update_write(entry.resource, str(entry.id), entry.if_match)
+            return update_write(entry.resource, str(entry.id), entry.if_match, if_none_match=entry.if_none_match)
         return self._store.new_write(entry.resource, plan.ids[entry.index])
 
     async def _read_or_why_not(self, caller: Caller, plan: Plan, entry: Entry) -> Result:
@@ -251,6 +258,13 @@ def _in_place(issue: Issue, entry: Entry) -> Issue:
     """An issue of a bundle that has this entry alone, as one of its place in the whole."""
     path = entry.path + (issue.path or "").removeprefix("Bundle.entry[0]")
     return Issue(issue.code, issue.text.replace("Bundle.entry[0]", entry.path), path)
+
+
+def _of_entry(issue: Issue, entry: Entry) -> Issue:
+    """An issue of a write, at the place in its entry."""
+    within = (issue.path or "").partition(".")[2]
+    path = f"{entry.path}.resource.{within}" if within else f"{entry.path}.request"
+    return Issue(issue.code, f"{entry.path}: {issue.text}", path)
 
 
 def _failed(error: errors.PortalError) -> Result:

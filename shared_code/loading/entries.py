@@ -33,6 +33,7 @@ class Entry:
     query: str = ""
     if_match: str | None = None
     if_none_exist: str | None = None
+    if_none_match: str | None = None
 
     @property
     def path(self) -> str:
@@ -112,6 +113,7 @@ def _entry(index: int, raw: dict[str, Any]) -> Entry:
         query=query,
         if_match=request.get("ifMatch"),
         if_none_exist=request.get("ifNoneExist") if method == "POST" else None,
+        if_none_match=request.get("ifNoneMatch") if method == "PUT" else None,
     )
 
 

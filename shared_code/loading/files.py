@@ -26,7 +26,7 @@ from shared_code.records import Contended, RecordStore, Write, update_write
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient
 
-MAX_BUNDLE_BYTES = 200_000_000
+MAX_BUNDLE_BYTES = 100_000_000  # of which a worker needs about ten times as much memory
 LOADER = Caller("loader", "system", None, read_scopes(["system/*.cruds"]))
 _NO_SUCH_BLOB = (400, 404)  # 400: a name that no blob can have
 # What another try may do without; anything else is wrong with the file and stays so.
@@ -54,6 +54,7 @@ class FileLoader:
         bundles: BundleLoader,
     ) -> None:
         self._blobs, self._jobs, self._store, self._bundles = blobs, jobs, store, bundles
+        self._large = asyncio.Semaphore(1)  # a whole bundle at a time: it is in memory, many times over
 
     async def load(self, file: File, runner: str, *, last_try: bool = False) -> None:
         """Load a file once; `runner` is the id of the queue message that asks for it.
@@ -82,11 +83,14 @@ class FileLoader:
         """How the load of a file's present content goes. Raises NotFound where there is no such file."""
         from azure.core.exceptions import AzureError, HttpResponseError
 
+        missing = errors.NotFound(f"there is no file {name[:200]!r} in the container {container!r}")
+        if not _is_name(name):
+            raise missing
         try:
             properties = await self._blobs.get_blob_client(container, name).get_blob_properties()
         except (HttpResponseError, ValueError) as fault:
             if getattr(fault, "status_code", 404) in _NO_SUCH_BLOB:
-                raise errors.NotFound(f"there is no file {name[:200]!r} in the container {container!r}") from fault
+                raise missing from fault
             raise errors.Busy("the files cannot be reached", 5) from fault
         except AzureError as fault:
             raise errors.Busy("the files cannot be reached", 5) from fault
@@ -109,6 +113,8 @@ class FileLoader:
         from azure.core import MatchConditions
         from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
 
+        if not _is_name(file.name):
+            raise errors.Malformed("the name of the file is none that a blob can have")
         blob = self._blobs.get_blob_client(file.container, file.name)
         try:
             download = await blob.download_blob(
@@ -126,8 +132,8 @@ class FileLoader:
     async def _load_bundle(self, content: AsyncIterator[bytes], job: Job) -> None:
         if await self._store.has_marker(job.id):
             return await self._count_again(content, job)
-        bundle = await _whole_bundle(content)
-        async with _kept(job):
+        async with _kept(job), self._large:
+            bundle = await _whole_bundle(content)
             results = await self._bundles.carry_out(LOADER, bundle, seed=job.id)
         for result in results:
             if isinstance(result.error, errors.Busy | errors.Throttled):
@@ -206,7 +212,12 @@ async def _kept(job: Job) -> AsyncIterator[None]:
             try:
                 await asyncio.wait_for(ended.wait(), LEASE_SECONDS / 3)
             except TimeoutError:
-                await job.save(job.done)
+                try:
+                    await job.save(job.done)
+                except (errors.Busy, errors.Throttled) as fault:  # there is time for two more
+                    _log.warning("job %s: its lease is not renewed: %s", job.id, fault)
+                except errors.Conflict:  # somebody else has it; what is under way finds out when it is done
+                    return
 
     task = asyncio.create_task(renew())
     try:
@@ -230,6 +241,11 @@ async def _whole_bundle(content: AsyncIterator[bytes]) -> dict[str, Any]:
     if not isinstance(bundle, dict):
         raise errors.Malformed("the file is neither a Bundle nor NDJSON")
     return bundle
+
+
+def _is_name(name: str) -> bool:
+    """Whether a blob may be called that; parts of dots would lead out of the container."""
+    return not {".", ".."} & set(name.replace("\\", "/").split("/"))
 
 
 def _is_ndjson(name: str, begin: bytes) -> bool:

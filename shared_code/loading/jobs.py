@@ -25,6 +25,7 @@ LEASE_SECONDS = 60
 MAX_LISTED_ERRORS = 500
 KEPT_SECONDS = 90 * 24 * 3600
 FINISHED = ("completed", "failed")
+GIVEN_UP = timedelta(minutes=10)  # after a lease has run out, by when its message has come as often as it may
 _SHOWN = ("id", "container", "file", "status", "counts", "done", "errors", "errorCount", "createdAt", "finishedAt")
 
 
@@ -141,4 +142,8 @@ class Jobs:
         item = await read_or_none(self._container, own, own)
         if item is None:
             return {"id": own, "container": container, "file": name, "status": "queued", "counts": {}, "errors": []}
-        return {field: item[field] for field in _SHOWN if field in item}
+        shown = {field: item[field] for field in _SHOWN if field in item}
+        if item["status"] == "running" and item["leaseUntil"] < fhir_instant(self._now() - GIVEN_UP):
+            text = "the worker ended in the middle of it again and again; send the file once more, in smaller parts"
+            shown |= {"status": "failed", "errors": [*shown["errors"], {"text": text}]}
+        return shown

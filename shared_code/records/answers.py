@@ -7,10 +7,13 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from shared_code import errors
 from shared_code.errors import Issue
 from shared_code.fhir import Resource, outcome
 from shared_code.records.items import Stored
 from shared_code.records.search import Page, Query
+
+MAX_QUERY_CHARACTERS = 4096  # what the front end of Azure Functions takes
 
 
 def address_of(base_url: str, version: Stored) -> str:
@@ -57,7 +60,13 @@ def _bundle(kind: str, page: Page, address: str, query: Query, entries: Sequence
     here = [*asked, ("_cursor", query.cursor)] if query.cursor else asked
     links = [{"relation": "self", "url": _with_query(address, here)}]
     if page.next:
-        links.append({"relation": "next", "url": _with_query(address, [*asked, ("_cursor", page.next)])})
+        following = _with_query(address, [*asked, ("_cursor", page.next)])
+        if len(following) - len(address) > MAX_QUERY_CHARACTERS:
+            raise errors.Malformed(
+                f"the link to the next page would have more than {MAX_QUERY_CHARACTERS:,} characters of parameters:"
+                " search for fewer values at a time, or for all on one page with a larger _count"
+            )
+        links.append({"relation": "next", "url": following})
     bundle: Resource = {"resourceType": "Bundle", "type": kind}
     if page.total is not None:
         bundle["total"] = page.total

@@ -58,11 +58,16 @@ class UpdatedRange:
         return last_updated < (self.hi if self.prefix == "le" else self.lo)
 
 
-def read_updated(value: str) -> UpdatedRange:
-    """`_lastUpdated` as sent ("ge2024-01-01"). Raises Malformed where it is not a date."""
+def read_updated(value: str) -> tuple[UpdatedRange, ...]:
+    """`_lastUpdated` as sent ("ge2024-01-01", or several with commas, of which one has to fit). Raises Malformed."""
+    return tuple(_read_updated(part) for part in value.split(","))
+
+
+def _read_updated(value: str) -> UpdatedRange:
     prefix = value[:2] if value[:2] in _PREFIXES else "eq"
+    date = value.removeprefix(prefix) if value[:2] in _PREFIXES else value
     try:
-        lo, hi = span(value.removeprefix(prefix) if value[:2] in _PREFIXES else value)
+        lo, hi = span(date.replace(" ", "+"))  # an unescaped plus of a time zone arrives as a blank
     except ValueError as fault:
         raise errors.Malformed(f"_lastUpdated: {fault}") from fault
     return UpdatedRange(prefix, f"{lo[:23]}Z", f"{hi[:23]}Z")
@@ -74,7 +79,7 @@ class Filter:
 
     type: str
     criteria: tuple[Criterion, ...] = ()
-    updated: tuple[UpdatedRange, ...] = ()
+    updated: tuple[tuple[UpdatedRange, ...], ...] = ()  # of each, one has to fit
     ids: frozenset[str] | None = None
     person: str | None = None
 
@@ -86,7 +91,7 @@ class Filter:
             and not item["deleted"]
             and (self.person is None or item["person"] == self.person)
             and (self.ids is None or item["id"].split(":", 1)[1] in self.ids)
-            and all(updated.matches(item["lastUpdated"]) for updated in self.updated)
+            and all(any(one.matches(item["lastUpdated"]) for one in updated) for updated in self.updated)
             and all(criterion.matches(item["s"]) for criterion in self.criteria)
         )
 
@@ -110,9 +115,12 @@ class Sql:
             terms.append(f"c.person = {self.value(search.person)}")
         return " AND ".join(terms)
 
-    def _updated(self, updated: UpdatedRange) -> str:
-        lo, hi = self.value(updated.lo), self.value(updated.hi)
-        return _INSTANT_SQL[updated.prefix].format(f="c.lastUpdated", lo=lo, hi=hi)
+    def _updated(self, updated: tuple[UpdatedRange, ...]) -> str:
+        terms = (
+            _INSTANT_SQL[one.prefix].format(f="c.lastUpdated", lo=self.value(one.lo), hi=self.value(one.hi))
+            for one in updated
+        )
+        return f"({' OR '.join(terms)})"
 
     def _criterion(self, criterion: Criterion) -> str:
         path = f'c.s["{criterion.parameter.name}"]'

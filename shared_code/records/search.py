@@ -93,6 +93,8 @@ def read_query(
             filters["ids"] = ids if filters["ids"] is None else filters["ids"] & ids
         elif name == "_lastUpdated":
             filters["updated"].append(read_updated(value))
+        elif name.startswith(("_id:", "_lastUpdated:")):
+            raise errors.Malformed(f"{name[:60]!r}: there is no modifier of {name.split(':')[0]} here")
         elif name.split(":")[0] in search_parameters(resource_type):
             filters["criteria"].append(criterion(resource_type, name, value, base_url))
         elif name not in _FORM:
@@ -101,7 +103,8 @@ def read_query(
         asked.append((name, value))
     if unknown and strict:
         raise errors.Malformed(f"{resource_type} has no search parameter {', '.join(unknown)[:120]!r} here")
-    if len(filters["updated"]) + sum(max(1, len(one.alternatives)) for one in filters["criteria"]) > MAX_VALUES:
+    values = [*map(len, filters["updated"]), *(max(1, len(one.alternatives)) for one in filters["criteria"])]
+    if sum(values) > MAX_VALUES:
         raise errors.Malformed(f"a search has at most {MAX_VALUES} values to look for")
     search = Filter(resource_type, tuple(filters["criteria"]), tuple(filters["updated"]), filters["ids"])
     return Query(search, count, total or count == 0, cursor, tuple(unknown), tuple(asked))

@@ -211,10 +211,17 @@ class RecordStore:
         return await until_uncontended(attempt)
 
     async def update(
-        self, caller: Caller, resource: Resource, if_match: str | None = None, *, guarded: bool = False
+        self,
+        caller: Caller,
+        resource: Resource,
+        if_match: str | None = None,
+        *,
+        guarded: bool = False,
+        if_none_match: str | None = None,
     ) -> Stored:
         """Store the next version, or the first one under an id of the caller's making.
 
+        if_none_match   "*": only the first one
         raises   Invalid, Forbidden, NotFound, VersionConflict: `if_match` is not the stored version, or is
                  missing where a stored one is guarded
         """
@@ -222,7 +229,8 @@ class RecordStore:
         resource_id = resource.get("id")
         if not isinstance(resource_id, str):
             raise errors.Malformed(f"an update needs the id in the {resource_type}", f"{resource_type}.id")
-        return _one(await self._writer.apply(caller, [update_write(resource, resource_id, if_match, guarded=guarded)]))
+        write = update_write(resource, resource_id, if_match, guarded=guarded, if_none_match=if_none_match)
+        return _one(await self._writer.apply(caller, [write]))
 
     async def delete(
         self,
@@ -362,12 +370,22 @@ def sees(caller: Caller, item: Item) -> bool:
     return may_see(caller, item["type"], item["person"]) or caller.person in item.get("links", ())
 
 
-def update_write(resource: Resource, resource_id: str, if_match: str | None = None, *, guarded: bool = False) -> Write:
-    """The update of a resource; raises Malformed where the id is none."""
+def update_write(
+    resource: Resource,
+    resource_id: str,
+    if_match: str | None = None,
+    *,
+    guarded: bool = False,
+    if_none_match: str | None = None,
+) -> Write:
+    """The update of a resource; raises Malformed where the id is none, or If-None-Match anything but "*"."""
     resource_type = resource["resourceType"]
     if not is_fhir_id(resource_id):
         raise errors.Malformed("an id has 1 to 64 letters, digits, hyphens and dots", f"{resource_type}.id")
-    return Write("update", resource_type, resource_id, resource, place_of(resource, resource_id), if_match, guarded)
+    if if_none_match not in (None, "*"):
+        raise errors.Malformed(f"If-None-Match of an update can only be *, not {if_none_match[:40]!r}")
+    place = place_of(resource, resource_id)
+    return Write("update", resource_type, resource_id, resource, place, if_match, guarded, if_none_match == "*")
 
 
 def require_type(resource_type: object) -> str:

@@ -33,6 +33,7 @@ class Write:
     place      where the resource will be at home; None for a delete
     if_match   the If-Match header as sent
     guarded    whether a change of what exists has to say of which version, by if_match
+    only_new   whether it is to be made only where there is none yet (If-None-Match: *)
     """
 
     interaction: Literal["create", "update", "delete"]
@@ -42,6 +43,7 @@ class Write:
     place: Place | None = None
     if_match: str | None = None
     guarded: bool = False
+    only_new: bool = False
 
     @property
     def item_id(self) -> str:
@@ -84,6 +86,8 @@ def decide(
     if write.resource is None or write.place is None:
         return _deletion(current, elsewhere, now)
     exists = current is not None and not current["deleted"]
+    if exists and write.only_new:
+        raise errors.VersionConflict(f"If-None-Match says that there is no {write.type}/{write.id}, but there is one")
     if current is not None and exists and write.interaction == "create":
         raise errors.Conflict(f"{write.type}/{write.id} exists already")
     if current is not None and "movedTo" in current:  # what a person still has of it

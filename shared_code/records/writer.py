@@ -170,16 +170,23 @@ def _decide_all(
     changes: list[Change] = []
     results: list[Stored | None] = []
     for write in writes:
-        made, result = decide(write, current.get(write.item_id), elsewhere.get(write.item_id, {}), now)
-        if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
-            require_write(caller, "create", write.type, write.place.person)
-        if caller.kind != "system" and any(map(_is_new_link, made)):
-            raise errors.Forbidden(
-                f"{write.type}/{write.id} names another patient, whose record only a system may enter"
-            )
+        try:
+            made, result = decide(write, current.get(write.item_id), elsewhere.get(write.item_id, {}), now)
+            _require_made(caller, write, made, result)
+        except errors.PortalError as error:
+            error.about = f"{write.type}/{write.id}"
+            raise
         changes += made
         results.append(result)
     return changes, results
+
+
+def _require_made(caller: Caller, write: Write, made: Sequence[Change], result: Stored | None) -> None:
+    """Raises Forbidden where the caller may not make what a write has turned out to be."""
+    if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
+        require_write(caller, "create", write.type, write.place.person)
+    if caller.kind != "system" and any(map(_is_new_link, made)):
+        raise errors.Forbidden(f"{write.type}/{write.id} names another patient, whose record only a system may enter")
 
 
 def _is_new_link(change: Change) -> bool:
@@ -190,7 +197,11 @@ def _is_new_link(change: Change) -> bool:
 def require_allowed(caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()) -> None:
     """Raises Forbidden where the caller may not make one of the writes, whatever is stored."""
     for write in [*writes, *(create.write for create in creates)]:
-        require_write(caller, write.interaction, write.type, write.place.person if write.place else caller.person)
+        try:
+            require_write(caller, write.interaction, write.type, write.place.person if write.place else caller.person)
+        except errors.PortalError as error:
+            error.about = f"{write.type}/{write.id}"
+            raise
     own = {None, partition_key(caller.person)} if caller.person else {None}
     if caller.kind != "system" and any(create.condition.pk not in own for create in creates):
         # Whether a create under it takes place would tell what is in the other's record.

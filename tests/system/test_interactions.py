@@ -198,3 +198,13 @@ def test_a_patient_is_its_own_home(api: httpx.Client) -> None:
     assert [r["id"] for r in resources(api.get("/fhir/Patient", params={"_id": created["id"]}).json())] == [
         created["id"]
     ]
+
+
+def test_an_update_that_is_to_make_something_overwrites_nothing(api: httpx.Client) -> None:
+    own = f"o-{uuid.uuid4().hex[:10]}"
+    clinic = organization(id=own)
+    new = {"If-None-Match": "*"}
+    assert api.put(f"/fhir/Organization/{own}", json=clinic, headers=new).status_code == 201
+    issue(api.put(f"/fhir/Organization/{own}", json=clinic | {"name": "Other"}, headers=new), 412)
+    assert api.get(f"/fhir/Organization/{own}").json()["name"] == "Clinic"
+    issue(api.put(f"/fhir/Organization/{own}", json=clinic, headers={"If-None-Match": 'W/"7"'}), 400)

@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from shared_code import errors
 from shared_code.fhir import Resource, validate
+from shared_code.records import read_condition
 from tests.builders import observation
 from tests.system.fhir_answers import batch, issue, resources, statuses, transaction
 
@@ -158,3 +160,17 @@ def test_health_says_that_the_app_lives_and_that_it_is_ready(anonymous: httpx.Cl
     assert anonymous.get("/health").json() == {"status": "alive"}
     assert anonymous.get("/health/ready").json() == {"status": "ready"}
     assert anonymous.head("/health").status_code == 200
+
+
+def test_a_conditional_create_is_offered_where_a_condition_can_be_written(rows: dict[str, dict[str, Any]]) -> None:
+    queries = ("identifier=http://x|1", "patient=Patient/x", "subject=Patient/x")
+    for resource_type, row in rows.items():
+        can = False
+        for query in queries:
+            try:
+                read_condition(resource_type, query)
+            except errors.Malformed:
+                continue
+            can = True
+        assert row["conditionalCreate"] is can, resource_type
+    assert sum(row["conditionalCreate"] for row in rows.values()) > 100

@@ -48,6 +48,8 @@ def weights(api: httpx.Client) -> tuple[str, list[str]]:
         ("identifier=http://example.org/weights|", [1, 2, 3, 4, 5]),
         ("identifier=w1,w2", [1, 2]),
         ("_lastUpdated=gt2020-01-01&date=sa2026-03-04", [5]),
+        ("_lastUpdated=lt2020-01-01,ge2020-01-01T00:00:00+02:00&date=sa2026-03-04", [5]),
+        ("_lastUpdated=2019,2020", []),
         ("_lastUpdated=lt2020-01-01", []),
         ("date:missing=true", []),
     ],
@@ -195,3 +197,30 @@ def test_a_person_finds_a_shared_resource_by_its_identifier(api: httpx.Client, s
     assert ids(person, "/fhir/Organization", {"identifier": f"http://example.org/clinics|{value}"}) == [own]
     assert ids(person, "/fhir/Organization", {"_id": own}) == [own]
     assert "identifier" in issue(person.get("/fhir/Organization"), 501)["diagnostics"]
+
+
+def test_a_search_for_a_url_of_this_server_is_one_for_the_relative_reference(
+    api: httpx.Client, weights: tuple[str, list[str]]
+) -> None:
+    patient_id, found = weights
+    address = f"{api.base_url}fhir/Patient/{patient_id}"
+    assert ids(api, BASE, {"patient": address}) == ids(api, BASE, {"subject": address}) == sorted(found)
+    made = api.post(BASE, json=observation() | {"subject": {"reference": address}, "status": "corrected"})
+    assert made.json()["subject"] == {"reference": f"Patient/{patient_id}"}
+    assert ids(api, BASE, {"patient": patient_id, "status": "corrected"}) == [made.json()["id"]]
+    api.delete(f"{BASE}/{made.json()['id']}")
+
+
+@pytest.mark.parametrize("query", ["_id:not=x", "_lastUpdated:missing=true"])
+def test_a_modifier_that_is_not_offered_is_refused(api: httpx.Client, query: str) -> None:
+    issue(api.get(f"{BASE}?{query}"), 400)
+
+
+def test_a_link_that_nobody_could_follow_is_not_given(api: httpx.Client) -> None:
+    answer = api.post("/fhir", json=batch(*[post(organization()) for _ in range(180)]))
+    many = [location.partition("/")[2] for location in locations(answer.json())]
+    form = {"_id": ",".join(many), "_count": "50"}
+    refused = issue(api.post("/fhir/Organization/_search", data=form), 400)
+    assert "_count" in refused["diagnostics"]
+    answer = api.post("/fhir/Organization/_search", data=form | {"_count": "200"})
+    assert len(resources(answer.json())) == 180

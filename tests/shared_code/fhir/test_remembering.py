@@ -98,14 +98,12 @@ def test_what_is_remembered_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_whole_number_in_another_form_is_none_whatever_was_seen_before() -> None:
-    def request(text: str) -> Resource:
-        timing = '{"repeat":{"count":%s}}' % text
-        resource = parse(
+    def request(number: str) -> Resource:
+        resource: Resource = parse(
             '{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},'
-            '"medicationCodeableConcept":{"text":"x","extension":[{"url":"http://x","valueInteger":%s}]},'
-            '"dosageInstruction":[{"timing":%s}]}' % (text, timing)
+            '"medicationCodeableConcept":{"text":"x","extension":[{"url":"http://x","valueInteger":NUMBER}]},'
+            '"dosageInstruction":[{"timing":{"repeat":{"count":NUMBER}}}]}'.replace("NUMBER", number)
         )
-        assert isinstance(resource, dict)
         return resource
 
     assert fault(request("2e0")) is not None

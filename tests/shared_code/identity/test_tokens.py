@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, RSAKey
 from shared_code import errors
 from shared_code.identity import Caller, TokenChecker, caller_of_claims
 
+BASE = "https://portal.example.org/api/fhir"
 ISSUER, AUDIENCE = "https://login.example.org/portal", "api://health-portal"
 KEY, NEXT_KEY = (RSAKey.generate_key(2048, {"kid": kid}) for kid in ("one", "two"))
 CURVE_KEY = ECKey.generate_key("P-256", {"kid": "curve"})
@@ -25,7 +26,7 @@ class Issuer:
         self.asked = 0
         self.away = False
         self.time = time.time()
-        self.checker = TokenChecker(ISSUER, AUDIENCE, self._publish, lambda: self.time)
+        self.checker = TokenChecker(ISSUER, AUDIENCE, BASE, self._publish, lambda: self.time)
 
     async def _publish(self) -> dict[str, Any]:
         self.asked += 1
@@ -180,7 +181,7 @@ async def test_a_claim_that_is_wrong_or_missing_is_refused(changes: dict[str, An
     ],
 )
 def test_claims_say_who_calls(claims: dict[str, Any], kind: str, who: str | None) -> None:
-    caller = caller_of_claims({"sub": "s"} | claims)
+    caller = caller_of_claims({"sub": "s"} | claims, BASE)
     assert (caller.kind, caller.person) == (kind, who)
 
 
@@ -192,10 +193,13 @@ def test_claims_say_who_calls(claims: dict[str, Any], kind: str, who: str | None
         {"scope": "user/*.cruds"},
         {"fhirUser": "RelatedPerson/r", "scope": "system/*.cruds"},
         {"fhirUser": "Patient/"},
+        {"fhirUser": "https://other-hospital.example.org/fhir/Patient/anna"},
+        {"fhirUser": "https://other-hospital.example.org/fhir/Practitioner/dr", "patient": "anna"},
+        {"fhirUser": "https://portal.example.org/api/fhirs/Patient/anna"},
         {"fhirUser": "anna", "scope": "system/*.cruds"},
     ],
     ids=str,
 )
 def test_claims_that_name_nobody_are_refused(claims: dict[str, Any]) -> None:
     with pytest.raises(errors.Unauthorized):
-        caller_of_claims({"sub": "s"} | claims)
+        caller_of_claims({"sub": "s"} | claims, BASE)

@@ -150,3 +150,39 @@ async def test_a_url_of_this_server_that_leads_to_nothing_is_refused_in_a_transa
     weight = observation() | {"subject": {"reference": f"{BASE}/Patient/nobody"}}
     with pytest.raises(errors.Malformed, match="leads to nothing"):
         await BundleLoader(store, BASE).carry_out(system(), transaction(post(weight)))
+
+
+async def test_what_refuses_a_transaction_names_the_entry(store: RecordStore) -> None:
+    await store.update(system(), ANNA)
+    stale = put(patient(id="anna"))
+    stale["request"]["ifMatch"] = 'W/"9"'
+    with pytest.raises(errors.VersionConflict) as refusal:
+        await BundleLoader(store, BASE).carry_out(system(), transaction(post(organization()), stale))
+    assert refusal.value.issues[0].path == "Bundle.entry[1].request"
+    caller = system("system/Observation.cruds system/Patient.rs")
+    bundle = transaction(post(observation("anna")), post(organization()))
+    with pytest.raises(errors.Forbidden) as forbidden:
+        await BundleLoader(store, BASE).carry_out(caller, bundle)
+    assert forbidden.value.issues[0].path == "Bundle.entry[1].request"
+
+
+@pytest.mark.parametrize("bundle_of", [transaction, batch])
+async def test_an_entry_that_is_to_be_new_overwrites_nothing(store: RecordStore, bundle_of: Any) -> None:
+    entry = put(patient(id="anna"))
+    entry["request"]["ifNoneMatch"] = "*"
+    assert [r.status for r in await BundleLoader(store, BASE).carry_out(system(), bundle_of(entry))] == [201]
+    try:
+        results = await BundleLoader(store, BASE).carry_out(system(), bundle_of(entry))
+    except errors.VersionConflict:
+        assert bundle_of is transaction
+    else:
+        assert [result.status for result in results] == [412]
+    assert (await store.read(system(), "Patient", "anna")).version == 1
+
+
+async def test_a_fault_in_a_batch_names_its_entry_in_its_text(store: RecordStore) -> None:
+    results = await BundleLoader(store, BASE).carry_out(
+        system(), batch(post(organization()), post(observation(status=1)))
+    )
+    assert results[1].error is not None
+    assert results[1].error.issues[0].text.startswith("Bundle.entry[1].resource.status ")
