@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import signal
 import socket
 import sqlite3
@@ -25,6 +26,7 @@ from local.cosmos.storage.database import DataInUse
 from local.lifeline import end_with_parent
 
 HOST = "127.0.0.1"
+_HIGHEST_PORT = 65_535
 _SWITCH_SECONDS = 0.0005  # so long a request may wait for a thread that scans
 
 
@@ -104,22 +106,43 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop]:
     return uvloop.Loop
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to {_HIGHEST_PORT}")
+    return port
+
+
+def _units(text: str) -> int:
+    units = int(text)
+    if units <= 0:
+        raise argparse.ArgumentTypeError(f"{text} request units per second would never answer anything")
+    return units
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return seconds
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.cosmos",
         description="A local server that speaks the Azure Cosmos DB for NoSQL protocol, for running and testing.",
     )
-    parser.add_argument("--port", type=int, default=8081, help="where to listen on 127.0.0.1; 0 chooses a free port")
+    parser.add_argument("--port", type=_port, default=8081, help="where to listen on 127.0.0.1; 0 chooses a free port")
     parser.add_argument("--data", type=Path, required=True, help="directory of the data; made if it does not exist")
     parser.add_argument("--tls", action="store_true", help="serve HTTPS, with a certificate that is made at start")
     parser.add_argument("--ranges", type=int, default=2, choices=range(1, 6), help="physical partitions (default 2)")
-    parser.add_argument("--ru", type=int, help="request units per second of each container; beyond them 429")
+    parser.add_argument("--ru", type=_units, help="request units per second of each container; beyond them 429")
     parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")
     parser.add_argument("--token-issuer", metavar="URL", help="accept its Entra tokens, for data and with --tls only")
     parser.add_argument("--containers", type=Path, help="JSON file of containers to make at start where absent")
     parser.add_argument("--database", default="portal", help="the database of those containers (default portal)")
     parser.add_argument(
-        "--wait", type=float, default=12, metavar="SECONDS", help="for another server to leave the data (default 12)"
+        "--wait", type=_seconds, default=12, metavar="SECONDS", help="for another server to leave the data (default 12)"
     )
     parser.add_argument("--end-with-parent", action="store_true", help="stop when standard input closes")
     return parser.parse_args()

@@ -7,6 +7,7 @@ random number, so that a run can be repeated.
 from __future__ import annotations
 
 import random
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,6 +15,7 @@ from local.cosmos.errors import RANGE_IS_GONE, CosmosError, bad_request
 from local.cosmos.wire import Request
 
 PATH = ["_local", "faults"]
+_Kind = Literal["read", "write", "query"]
 _WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -30,11 +32,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     fault: str
-    probability: float = 1.0
-    operations: list[str] = msgspec.field(default_factory=lambda: ["read", "write", "query"])
+    probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    operations: tuple[_Kind, ...] = ("read", "write", "query")
     container: str = ""
-    seconds: float = 0.01
-    times: int = 0
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.01
+    times: Annotated[int, msgspec.Meta(ge=0)] = 0
     done: int = 0
 
 
@@ -103,7 +105,7 @@ def refusal_of(rule: Rule) -> CosmosError | None:
     return CosmosError(status, message, substatus, headers)
 
 
-def _kind(request: Request) -> str:
+def _kind(request: Request) -> _Kind:
     if request.flag("x-ms-documentdb-isquery"):
         return "query"
     return "write" if request.method in _WRITES else "read"

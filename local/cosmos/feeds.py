@@ -106,9 +106,12 @@ def _after(since: str | None, container: Container) -> int:
 
 def _second(text: str) -> int:
     try:
-        return int(parsedate_to_datetime(text).timestamp())
-    except ValueError:
-        raise bad_request("The If-Modified-Since is not an RFC 1123 date.") from None
+        parsed = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise bad_request("The If-Modified-Since is not an RFC 1123 date.")
+    return int(parsed.timestamp())
 
 
 def _documents(container: Container, rows: list[bytes]) -> bytes:

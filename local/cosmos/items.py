@@ -14,6 +14,8 @@ from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.items import read_item, writing
 from local.cosmos.wire import Answer, Request
 
+_PRE_TRIGGER, _POST_TRIGGER = b"x-ms-documentdb-pre-trigger-include", b"x-ms-documentdb-post-trigger-include"
+
 
 def create_or_upsert(account: Account, request: Request) -> Answer:
     """POST of an item on a container."""
@@ -84,8 +86,11 @@ def _key(container: Container, request: Request) -> PartitionKey:
 
 
 def _write_condition(request: Request) -> str | None:
-    if b"if-none-match" in request.headers:
+    headers = request.headers
+    if b"if-none-match" in headers:
         raise bad_request("If-None-Match is for reads only: the service does not look at it on a write.")
+    if _PRE_TRIGGER in headers or _POST_TRIGGER in headers:
+        raise bad_request("This server has no triggers, so none can be included in a write.")
     return request.header("if-match")
 
 

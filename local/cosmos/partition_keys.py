@@ -142,7 +142,11 @@ def _read_header(text: str, kind: str) -> PartitionKey:
             raise bad_request(f"A partition key value has at most {MAX_KEY_BYTES} bytes.")
         else:
             components.append(value)
-    return PartitionKey(tuple(components), effective_partition_key(components, kind))
+    try:
+        epk = effective_partition_key(components, kind)
+    except OverflowError:
+        raise bad_request("The partition key has a number that no double can hold.") from None
+    return PartitionKey(tuple(components), epk)
 
 
 def _encoded(component: Component) -> bytes:
@@ -156,7 +160,7 @@ def _encoded(component: Component) -> bytes:
         return b"\x02"
     if component is True:
         return b"\x03"
-    return b"\x05" + struct.pack("<d", component)
+    return b"\x05" + struct.pack("<d", float(component))
 
 
 def _hash(data: bytes) -> str:

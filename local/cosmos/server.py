@@ -29,7 +29,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _LOG = logging.getLogger("local.cosmos")
-_MAX_BODY_BYTES = 4 * 1024 * 1024
+_MAX_BODY_MB = 4
+REFUSED = 1.0  # what a request costs that is refused
 _NOT_HERE = frozenset(
     ("sprocs", "triggers", "udfs", "conflicts", "users", "permissions", "attachments", "clientencryptionkeys")
 )
@@ -111,10 +112,14 @@ class Server:
         spenders = ranges_of(request, container.key, account.ranges)
         for range_id in spenders:
             throughput.require(container.number, range_id)
-        pending = handler(account, request)
-        answer = pending if isinstance(pending, Answer) else await pending
-        for range_id in spenders:
-            throughput.spend(container.number, range_id, answer.charge / len(spenders))
+        charged = REFUSED
+        try:
+            pending = handler(account, request)
+            answer = pending if isinstance(pending, Answer) else await pending
+            charged = answer.charge
+        finally:
+            for range_id in spenders:
+                throughput.spend(container.number, range_id, charged / len(spenders))
         return answer
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -143,13 +148,15 @@ def _faults(faults: Faults, request: Request) -> Answer:
     """GET and PUT of the faults that tests ask for; a path of this server's own."""
     if request.method == "PUT":
         faults.replace(request.body)
+    elif request.method != "GET":
+        raise CosmosError(405, "The faults are read by GET and set by PUT.")
     return Answer(200, faults.described())
 
 
 def refusal(error: CosmosError) -> Answer:
     """The answer that says what is wrong."""
     headers = {"x-ms-substatus": str(error.substatus), **error.headers}
-    return Answer(error.status, b"" if error.status == 304 else error.body, headers, 1.0)
+    return Answer(error.status, b"" if error.status == 304 else error.body, headers, REFUSED)
 
 
 def _create_item_batch_or_query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
@@ -225,8 +232,8 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > _MAX_BODY_BYTES:
-            raise CosmosError(413, "Request size is too large.")
+        if size > _MAX_BODY_MB * 1024 * 1024:
+            raise CosmosError(413, f"Request size is too large: a request has at most {_MAX_BODY_MB} MB.")
     return b"".join(parts)
 
 

@@ -85,9 +85,12 @@ def signed_resource(segments: list[str]) -> tuple[str, str]:
 @lru_cache(maxsize=64)
 def _parsed(date: str) -> datetime:
     try:
-        return parsedate_to_datetime(date)
-    except ValueError:
-        raise _unauthorized("The x-ms-date header is missing or is not an RFC 1123 date.") from None
+        parsed = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise _unauthorized("The x-ms-date header is missing or is not an RFC 1123 date.")
+    return parsed
 
 
 def _unauthorized(message: str) -> CosmosError:

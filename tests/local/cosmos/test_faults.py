@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 from local.cosmos.errors import CosmosError
 from local.cosmos.signature import EMULATOR_KEY
 from local.cosmos.throughput import Throughput
+from tests.local.cosmos.test_server import signed
 
 
 class Faults:
@@ -99,10 +101,43 @@ async def test_a_probability_with_a_seed_hits_the_same_requests_again(
     assert {True, False} == set(first)
 
 
-def test_a_rule_that_is_none_is_refused(cosmos_server: Any) -> None:
-    url = f"{cosmos_server.url}/_local/faults"
-    for body in ({"rules": [{"fault": "teapot"}]}, {"rules": [{"fault": "429", "typo": 1}]}, {}):
-        assert httpx.put(url, json=body).status_code == 400
+async def test_a_410_makes_the_client_read_the_ranges_anew_and_go_on(container: ContainerProxy, faults: Faults) -> None:
+    await container.create_item({"id": "a", "pk": "p"})
+    faults.set({"fault": "410", "times": 1, "operations": ["query"], "container": container.id})
+    assert [item["id"] async for item in container.query_items("SELECT * FROM c ORDER BY c.id")] == ["a"]
+    assert faults.done() == [1]
+
+
+async def test_a_delay_comes_before_the_answer(container: ContainerProxy, faults: Faults) -> None:
+    await container.create_item({"id": "a", "pk": "p"})
+    faults.set({"fault": "delay", "seconds": 0.3, "operations": ["read"], "container": container.id})
+    before = time.monotonic()
+    assert (await container.read_item("a", "p"))["id"] == "a"
+    assert time.monotonic() - before >= 0.3
+    assert faults.done() == [1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"rules": [{"fault": "teapot"}]},
+        {"rules": [{"fault": "429", "typo": 1}]},
+        {"rules": [{"fault": "429", "operations": ["writes"]}]},
+        {"rules": [{"fault": "429", "probability": 1.5}]},
+        {"rules": [{"fault": "429", "probability": -0.1}]},
+        {"rules": [{"fault": "delay", "seconds": -1}]},
+        {"rules": [{"fault": "429", "times": -1}]},
+    ],
+    ids=str,
+)
+def test_a_rule_that_is_none_is_refused(cosmos_server: Any, body: dict[str, Any]) -> None:
+    assert httpx.put(f"{cosmos_server.url}/_local/faults", json=body).status_code == 400
+
+
+def test_faults_are_read_and_set_by_no_other_method(cosmos_server: Any) -> None:
+    for method in ("POST", "DELETE", "PATCH"):
+        assert httpx.request(method, f"{cosmos_server.url}/_local/faults").status_code == 405
 
 
 def test_a_spent_budget_asks_to_wait_until_it_is_paid_back() -> None:
@@ -131,3 +166,14 @@ def test_a_container_with_few_units_throttles_and_the_client_gets_through(start_
         assert created["id"] == "next"
     assert statuses[-1] == 201
     assert set(statuses[:-1]) == {429}
+
+
+def test_requests_that_are_refused_spend_units_too(start_server: Any, tmp_path: Any) -> None:
+    server = start_server(tmp_path, ["--ru", "20"])
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        client.create_database("db").create_container("c", PartitionKey("/pk"))
+    path = "/dbs/db/colls/c/docs/missing"
+    headers = signed("get", path, {"x-ms-documentdb-partitionkey": '["p"]'})
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        statuses = [http.get(path, headers=headers).status_code for _ in range(20)]
+    assert set(statuses) == {404, 429}

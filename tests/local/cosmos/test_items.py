@@ -208,3 +208,26 @@ async def test_nesting_beyond_128_levels_is_refused(container: ContainerProxy) -
 async def test_decimals_keep_their_digits_in_the_stored_text(container: ContainerProxy) -> None:
     await container.create_item({"id": "a", "pk": "p", "resource": '{"value":72.50}'})
     assert (await container.read_item("a", "p"))["resource"] == '{"value":72.50}'
+
+
+@pytest.mark.parametrize("trigger", [{"pre_trigger_include": "checked"}, {"post_trigger_include": "counted"}])
+async def test_triggers_are_refused_on_every_write(container: ContainerProxy, trigger: dict[str, str]) -> None:
+    item = {"id": "a", "pk": "p"}
+    for write in (
+        container.create_item(item, **trigger),
+        container.upsert_item(item, **trigger),
+        container.replace_item("a", item, **trigger),
+        container.delete_item("a", "p", **trigger),
+    ):
+        with pytest.raises(CosmosHttpResponseError, match="no triggers") as raised:
+            await write
+        assert raised.value.status_code == 400
+
+
+async def test_a_partition_key_has_at_most_2_kb(container: ContainerProxy) -> None:
+    longest = "é" * 1024
+    await container.create_item({"id": "a", "pk": longest})
+    assert (await container.read_item("a", longest))["pk"] == longest
+    with pytest.raises(CosmosHttpResponseError, match="2048 bytes") as raised:
+        await container.create_item({"id": "a", "pk": longest + "x"})
+    assert raised.value.status_code == 400

@@ -78,6 +78,16 @@ def test_a_date_of_long_ago_is_refused(http: httpx.Client) -> None:
     assert http.get("/dbs", headers=signed("get", "/dbs", age_seconds=1200)).status_code == 403
 
 
+@pytest.mark.parametrize("date", ["", "today", "Mon, 01 Jan 2024 10:00:00 -0000", "Mon, 01 Jan 2024 10:00:00"])
+def test_a_date_that_is_none_is_unauthorized(http: httpx.Client, date: str) -> None:
+    payload = f"get\ndbs\n\n{date.lower()}\n\n".encode()
+    signature = base64.b64encode(hmac.new(base64.b64decode(EMULATOR_KEY), payload, hashlib.sha256).digest()).decode()
+    headers = {"authorization": quote(f"type=master&ver=1.0&sig={signature}", safe=""), "x-ms-date": date}
+    answer = http.get("/dbs", headers=headers)
+    assert answer.status_code == 401
+    assert "x-ms-date" in answer.json()["message"]
+
+
 def test_the_account_names_the_endpoint_by_which_it_was_called(http: httpx.Client) -> None:
     answer = http.get("/", headers=signed("get", "/", {"host": "cosmos.example:1234"})).json()
     assert answer["writableLocations"][0]["databaseAccountEndpoint"] == "http://cosmos.example:1234/"
@@ -111,7 +121,22 @@ def test_a_body_that_is_no_item_is_refused(http: httpx.Client, body: bytes) -> N
     assert answer.json()["code"] == "BadRequest"
 
 
-@pytest.mark.parametrize("key", [None, "[", "{}", '"p"', '["p","q"]', "[[1]]", "[]"])
+def test_a_request_that_is_too_large_is_told_how_large_it_may_be(http: httpx.Client) -> None:
+    for size, limit in ((5_000_000, "4 MB"), (3_000_000, "2 MB")):
+        answer = post(http, b'{"id":"a","pk":"p","text":"%b"}' % (b"x" * size))
+        assert answer.status_code == 413
+        assert limit in answer.json()["message"]
+
+
+def test_a_query_text_has_at_most_512_kb(http: httpx.Client) -> None:
+    for size, status in ((500 * 1024, 200), (513 * 1024, 400)):
+        text = f"SELECT * FROM c WHERE c.text = '{'x' * size}'"
+        answer = post(http, {"query": text}, content_type="application/query+json")
+        assert answer.status_code == status
+    assert "512 KB" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("key", [None, "[", "{}", '"p"', '["p","q"]', "[[1]]", "[]", f"[{'1' * 400}]"])
 def test_a_partition_key_header_that_names_no_key_is_refused(http: httpx.Client, key: str | None) -> None:
     headers = signed("post", DOCS, {} if key is None else {"x-ms-documentdb-partitionkey": key})
     assert http.post(f"{DOCS}/", content=b'{"id":"a","pk":"p"}', headers=headers).status_code == 400
@@ -318,6 +343,25 @@ def test_a_port_in_use_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"The port {port} cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--ru", "0"], ["--ru", "-5"], ["--port", "99999"], ["--port", "-1"], ["--wait", "-1"], ["--ranges", "6"]],
+    ids=" ".join,
+)
+def test_options_that_mean_nothing_are_refused_before_anything_starts(tmp_path: Path, options: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "local.cosmos", "--data", tmp_path / "data", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert f"argument {options[0]}" in ended.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_second_server_on_the_same_data_is_refused(start_server: Any, tmp_path: Path) -> None:
