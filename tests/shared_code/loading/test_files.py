@@ -14,6 +14,8 @@ from shared_code import errors
 from shared_code.fhir import Resource
 from shared_code.identity import Caller
 from shared_code.loading import BundleLoader, File, FileLoader, Jobs, Result, job_id
+from shared_code.loading import files as files_module
+from shared_code.loading.jobs import GIVEN_UP, Job
 from shared_code.records import RecordStore, read_query
 from tests.builders import observation, patient, system
 from tests.shared_code.loading.conftest import BASE, Loading, loader_on
@@ -262,3 +264,59 @@ def test_a_job_is_named_by_the_file_and_its_content_however_the_etag_is_written(
     assert job_id("bundles", "a.json", '"0x1"') == job_id("bundles", "a.json", "0x1")
     others = {job_id("bundles", "a.json", "0x2"), job_id("bundles", "b.json", "0x1"), job_id("others", "a.json", "0x1")}
     assert len(others | {job_id("bundles", "a.json", "0x1")}) == 4
+
+
+@pytest.mark.parametrize("name", ["../other/a.json", "a/../../other/a.json", "./a.json", "..\\other\\a.json"])
+async def test_a_name_does_not_lead_out_of_the_container(loading: Loading, name: str) -> None:
+    with pytest.raises(errors.NotFound):
+        await loading.files.state(loading.container, name)
+    file = File(loading.container, name, "etag")
+    await loading.files.load(file, "message-1")
+    assert (await job_of(loading, file))["status"] == "failed"
+
+
+async def test_a_job_whose_workers_died_again_and_again_is_shown_as_failed(
+    cosmos: CosmosAccount, database: DatabaseProxy, loading: Loading
+) -> None:
+    file = await loading.put("a.ndjson", lines("anna", 230))
+    await load_until_death(cosmos, database, DyingTransport(2, after=True), loading, file)
+    assert (await loading.files.state(file.container, file.name))["status"] == "running"
+    loading.clock.forward(LEASE_SECONDS + GIVEN_UP.total_seconds() + 1)
+    state = await loading.files.state(file.container, file.name)
+    assert state["status"] == "failed"
+    assert "send the file once more" in state["errors"][-1]["text"]
+    await loading.files.load(file, "message-2")
+    assert (await loading.files.state(file.container, file.name))["status"] == "completed"
+
+
+async def test_a_load_outlives_a_renewal_of_its_lease_that_was_refused(
+    database: DatabaseProxy, loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "LEASE_SECONDS", 0.06)
+
+    class Slow(BundleLoader):
+        """Takes longer than a few renewals."""
+
+        async def carry_out(self, caller: Caller, bundle: Resource, seed: str | None = None) -> list[Result]:
+            results = await super().carry_out(caller, bundle, seed)
+            await asyncio.sleep(0.2)
+            return results
+
+    class Throttled(Jobs):
+        """Refuses what renews a lease, not what ends a job."""
+
+        refused = 0
+
+        async def replace(self, job: Job, *, running: bool) -> None:
+            if running:
+                self.refused += 1
+                raise errors.Throttled("too many requests")
+            await super().replace(job, running=running)
+
+    jobs = Throttled(database.get_container_client("jobs"), loading.clock)
+    files = FileLoader(loading.blobs, jobs, loading.store, Slow(loading.store, BASE))
+    file = await loading.put("a.json", text(transaction(put(patient(id="anna")), post(observation("anna")))))
+    await files.load(file, "message-1")
+    assert jobs.refused > 2
+    assert (await job_of(loading, file))["status"] == "completed"
+    assert await stored(loading.store, "anna") == 1
