@@ -18,6 +18,7 @@ import uvicorn
 from local.cosmos.account import DATA_FILE, Account
 from local.cosmos.certificate import certificate
 from local.cosmos.connections import CuttableProtocol
+from local.cosmos.consistency import LEVELS, SESSION
 from local.cosmos.errors import CosmosError
 from local.cosmos.provisioning import provision
 from local.cosmos.server import Server
@@ -70,7 +71,13 @@ class _Announced(uvicorn.Server):
 
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
     account = Account(
-        arguments.data, arguments.key, arguments.ranges, arguments.ru, arguments.wait, arguments.token_issuer
+        arguments.data,
+        arguments.key,
+        arguments.ranges,
+        arguments.ru,
+        arguments.wait,
+        arguments.token_issuer,
+        arguments.consistency,
     )
     if arguments.containers is not None:
         provision(account.catalog, arguments.containers, arguments.database)
@@ -137,6 +144,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tls", action="store_true", help="serve HTTPS, with a certificate that is made at start")
     parser.add_argument("--ranges", type=int, default=2, choices=range(1, 6), help="physical partitions (default 2)")
     parser.add_argument("--ru", type=_units, help="request units per second of each container; beyond them 429")
+    parser.add_argument(
+        "--consistency", choices=LEVELS, default=SESSION, help="the level of the account (default Session)"
+    )
     parser.add_argument("--key", default=EMULATOR_KEY, help="the account key, base64 (default: the emulator's)")
     parser.add_argument("--token-issuer", metavar="URL", help="accept its Entra tokens, for data and with --tls only")
     parser.add_argument("--containers", type=Path, help="JSON file of containers to make at start where absent")

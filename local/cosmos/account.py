@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.cosmos.connections import is_alone
+from local.cosmos.consistency import SESSION, Consistency
 from local.cosmos.entra import EntraTokens
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError, owner_not_found
 from local.cosmos.faults import Faults
@@ -39,10 +40,12 @@ class Account:
         request_units_per_second: int | None = None,
         wait_seconds: float = 0,
         token_issuer: str | None = None,
+        consistency: str = SESSION,
     ) -> None:
         self.key = AccountKey(key)
         self.tokens = None if token_issuer is None else EntraTokens(token_issuer)
         self.ranges = Ranges(range_count)
+        self.consistency = Consistency(consistency)
         self.file = Database(directory / DATA_FILE, wait_seconds)
         self.catalog = Catalog(self.file)
         self._prepare_index()

@@ -44,6 +44,7 @@ def execute(account: Account, request: Request) -> Answer:
     """200 with a result for each operation; 207 where one failed, which keeps its status while all others say 424."""
     container = account.container(request)
     key = container.key.of_header(request.header("x-ms-documentdb-partitionkey"))
+    factor = account.consistency.read_factor(request)
     sent = _read(request.body)
     minimal = (request.header("prefer") or "").lower() == "return=minimal"
     try:
@@ -54,6 +55,8 @@ def execute(account: Account, request: Request) -> Answer:
         parts[failure.index] = _refused(failure.error)
         status, charged = 207, 1.0
     else:
+        if factor != 1:
+            _charge_reads(sent, results, factor)
         parts = [
             _done(result, with_body=not minimal or operation.operation_type == "Read")
             for result, operation in zip(results, sent, strict=True)
@@ -61,6 +64,12 @@ def execute(account: Account, request: Request) -> Answer:
         status, charged = 200, sum(result.charge for result in results)
     headers = account.item_headers(container, account.ranges.id_of(key.epk))
     return Answer(status, b"[" + b",".join(parts) + b"]", headers, charged)
+
+
+def _charge_reads(sent: list[Operation], results: list[Result], factor: float) -> None:
+    for operation, result in zip(sent, results, strict=True):
+        if operation.operation_type == "Read":
+            result.charge *= factor
 
 
 def _read(body: bytes) -> list[Operation]:

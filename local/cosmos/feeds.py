@@ -29,6 +29,7 @@ _EVERYTHING = "read feed"  # what a token of the read feed is bound to
 def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
     """GET of the items: all of the container, of one key, or of a range."""
     container = account.container(request)
+    factor = account.consistency.read_factor(request)
     scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
     token = request.header("x-ms-continuation")
     start = read_token(token, _EVERYTHING) if token else None
@@ -41,7 +42,7 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
         headers["x-ms-item-count"] = str(len(page.rows))
         if page.next is not None:
             headers["x-ms-continuation"] = page.next.token(_EVERYTHING)
-        return Answer(200, _documents(container, page.rows), headers, charge.feed(len(page.rows), page.size))
+        return Answer(200, _documents(container, page.rows), headers, factor * charge.feed(len(page.rows), page.size))
 
     return answer()
 
@@ -49,6 +50,7 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
 async def change_feed(account: Account, request: Request) -> Answer:
     """GET with `A-IM`: what was written after the ETag of the last page, in the order of writing; 304 for nothing."""
     container = account.container(request)
+    factor = account.consistency.read_factor(request)
     mode = (request.header("a-im") or "").lower()
     since = request.header("if-none-match")
     if mode == _ALL_VERSIONS:
@@ -65,9 +67,9 @@ async def change_feed(account: Account, request: Request) -> Answer:
     headers["etag"] = f'"{changes.reached}"'
     headers["x-ms-item-count"] = str(len(changes.rows))
     if not changes.rows:
-        return Answer(304, b"", headers, charge.feed(0, 0))
+        return Answer(304, b"", headers, factor * charge.feed(0, 0))
     size = sum(map(len, changes.rows))
-    return Answer(200, _documents(container, changes.rows), headers, charge.feed(len(changes.rows), size))
+    return Answer(200, _documents(container, changes.rows), headers, factor * charge.feed(len(changes.rows), size))
 
 
 def _read(container: Container, wanted: Wanted, mode: str, connection: sqlite3.Connection) -> Changes:

@@ -35,8 +35,10 @@ def read(account: Account, request: Request) -> Answer:
     """GET of an item: the stored text as it is."""
     container = account.container(request)
     key = _key(container, request)
+    factor = account.consistency.read_factor(request)
     current = read_item(account.file.connection, container, key.epk, request.segments[5])
     result = operations.read(current, request.header("if-none-match"))
+    result.charge *= factor
     return _answer(account, container, key, result, with_body=result.status == 200)
 
 

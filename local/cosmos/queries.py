@@ -61,6 +61,7 @@ class _Sent:
 def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     """POST of a query: one page. What is not of one partition key runs beside the event loop."""
     container = account.container(request)
+    factor = account.consistency.read_factor(request)
     sent = _read(request)
     partial = sent.text.startswith(PARTIAL_MARK)
     parsed = parse(sent.text.removeprefix(PARTIAL_MARK))
@@ -85,7 +86,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     start = _start(request, sent.fingerprint)
     rows = page_size(request)
     range_id = scope.range_id if pinned is None else account.ranges.id_of(pinned)
-    run = _Run(account, container, execution, sent.fingerprint, range_id, request)
+    run = _Run(account, container, execution, sent.fingerprint, range_id, factor, request)
     if request.wants_empty_page:
         return run.answer(Page(next=start or execution.first))
     if pinned is not None:
@@ -120,6 +121,7 @@ class _Run:
     execution: Execution | Staged
     fingerprint: str
     range_id: str | None
+    read_factor: float
     request: Request
 
     async def beside(self, start: Position | None, limits: Limits) -> Answer:
@@ -141,7 +143,7 @@ class _Run:
             headers["x-ms-continuation"] = page.next.token(self.fingerprint)
         if self.request.flag("x-ms-documentdb-populatequerymetrics"):
             headers["x-ms-documentdb-query-metrics"] = _metrics(page)
-        return Answer(200, body, headers, charge.query(page.items_loaded, page.size))
+        return Answer(200, body, headers, self.read_factor * charge.query(page.items_loaded, page.size))
 
 
 def feed_headers(account: Account, container: Container, range_id: str | None) -> dict[str, str]:

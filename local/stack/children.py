@@ -25,7 +25,7 @@ def plans(folder: StackFolder, addresses: Addresses) -> dict[str, Plan]:
         "azurite": azurite_command(folder, addresses.ports),
         "cosmos": _python(
             "local.cosmos", "--port", addresses.ports.cosmos, "--data", folder.cosmos, "--key", COSMOS_KEY,
-            "--containers", ROOT / "infra" / "containers.json", "--database", DATABASE,
+            "--consistency", "Strong", "--containers", ROOT / "infra" / "containers.json", "--database", DATABASE,
         ),
         "services": _python(
             "local.services", "--port", addresses.ports.services, "--email-port", addresses.ports.email,
