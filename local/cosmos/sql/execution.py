@@ -20,6 +20,7 @@ from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.position import Position
 from local.cosmos.sql.scan import Candidate, Order, Scan, TooLong
 from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
+from local.cosmos.sql.served import Served
 from local.cosmos.sql.syntax import Alias, Expression, Logical, Member, Query
 from local.cosmos.sql.values import UNDEFINED, Evaluator, Key, Value, canonical, order_key
 from local.cosmos.storage.catalog import Container
@@ -90,6 +91,8 @@ class Execution:
             self.select.limit += self.select.offset
             self.select.offset = 0
         self._served = self._served_by_index()
+        # Then the service goes along its index and loads no more items than it skips and returns.
+        self._is_ordered_by_index = len(query.sources) == 1 and not self.select.filters and not query.distinct
         self._scan = self._scan_of(found, self._index(compiler, found, scope))
         self.pinned = found.epk
 
@@ -172,8 +175,11 @@ class Execution:
             found = (row for row in found if row[:3] > after)
         kept = heapq.nsmallest(start.skip + wanted + 1, found, key=_place)
         returned = kept[start.skip : start.skip + wanted]
+        loaded = page.items_loaded
         for place, (_, number, row, item, values, value) in enumerate(returned):
             page.add(self._output(item, value, values))
+            if self._is_ordered_by_index:
+                page.items_loaded = min(loaded, start.skip + place + 1)
             take = None if start.take is None else start.take - place - 1
             is_last = place + 1 == len(returned) and len(kept) <= start.skip + wanted
             if take == 0 or is_last:
@@ -266,10 +272,9 @@ class Execution:
         query, root = self._query, root_alias(self._query)
         if root is None or len(query.sources) != 1:
             return []
-        policy = policy_of(self._container.properties)
-        terms = conjuncts(query.where)
+        index = Served(policy_of(self._container.properties), {root: ()})
         evaluators = self.select.filters
-        served = [policy.serves(term, root) for term in terms]
+        served = [index.decides(term) for term in conjuncts(query.where)]
         self.select.filters = [one for one, is_served in zip(evaluators, served, strict=True) if not is_served]
         return [one for one, is_served in zip(evaluators, served, strict=True) if is_served]
 

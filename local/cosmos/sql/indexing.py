@@ -9,7 +9,7 @@ import msgspec
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql.candidates import path_of, root_alias
-from local.cosmos.sql.syntax import Alias, Expression, Literal, Member, Query, Subquery, children
+from local.cosmos.sql.syntax import Query
 
 Path = tuple[str, ...]
 _ALWAYS: tuple[Path, ...] = (("id",), ("_ts",))
@@ -48,14 +48,6 @@ class IndexingPolicy:
         return self._active and any(
             pattern[: len(path)] == path or (pattern[-1] == _BELOW and path[: len(pattern) - 1] == pattern[:-1])
             for pattern in self._included
-        )
-
-    def serves(self, condition: Expression, root: str | None) -> bool:
-        """Whether the index alone can tell which items meet the condition: all its paths are indexed, here or below."""
-        paths = _paths(condition, root)
-        return bool(paths) and all(
-            path is not None and (self.covers(path) or self.covers((*path, EACH)) or self.covers((*path, "x")))
-            for path in paths
         )
 
     def require_order(self, query: Query) -> None:
@@ -111,29 +103,3 @@ def _precision(patterns: list[Path], path: Path) -> int:
         elif last == _BELOW and path[: len(named)] == tuple(named):
             best = max(best, 2 * len(named))
     return best
-
-
-def _paths(expression: Expression, root: str | None) -> list[Path | None]:
-    """The paths into the item that an expression looks at; None for one that is only known by value."""
-    match expression:
-        case Alias():
-            return [None] if expression.name == root else []
-        case Member():
-            path = _prefix(expression, root)
-            return _paths(expression.base, root) if path is None else [path]
-        case Subquery():
-            query = expression.query
-            inner = [source.expression for source in query.sources if source.expression is not None]
-            inner += [] if query.where is None else [query.where]
-            inner += [column.expression for column in query.columns or ()]
-            return [path for part in inner for path in _paths(part, root)]
-    return [path for part in children(expression) for path in _paths(part, root)]
-
-
-def _prefix(expression: Expression, root: str | None) -> Path | None:
-    parts: list[str] = []
-    while isinstance(expression, Member):
-        key = expression.key
-        parts.append(str(key.value) if isinstance(key, Literal) and type(key.value) is str else EACH)
-        expression = expression.base
-    return tuple(parts[::-1]) if isinstance(expression, Alias) and expression.name == root else None
