@@ -1,5 +1,7 @@
 // Calls the server as any client of the service does: signed with the account key, nothing beside the protocol.
 
+const NEEDS_QUERY_PLAN = "1004"; // only a client that merges what several partition keys have found can run it
+
 export class Account {
   constructor(endpoint, key) {
     this.endpoint = endpoint.replace(/\/$/, "");
@@ -32,6 +34,9 @@ export class Account {
     });
     const content = await answer.text();
     const value = content ? JSON.parse(content) : null;
+    if (answer.headers.get("x-ms-substatus") === NEEDS_QUERY_PLAN) {
+      throw new Error("This query cannot be run over several partition keys here: give a partition key.");
+    }
     if (!answer.ok) throw new Error(value?.message ?? `${answer.status}`);
     return { value, charge: answer.headers.get("x-ms-request-charge"), next: answer.headers.get("x-ms-continuation") };
   }
@@ -51,10 +56,24 @@ export class Account {
       "x-ms-documentdb-isquery": "true",
       "x-ms-max-item-count": "50",
     };
-    if (key) headers["x-ms-documentdb-partitionkey"] = key.trim().startsWith("[") ? key : `[${key}]`;
+    if (key.trim()) headers["x-ms-documentdb-partitionkey"] = keyHeader(key);
     else headers["x-ms-documentdb-query-enablecrosspartition"] = "true";
     if (continuation) headers["x-ms-continuation"] = continuation;
     const body = JSON.stringify({ query: text, parameters: [] });
     return this.call("POST", ["dbs", database, "colls", container, "docs"], headers, body);
   }
+}
+
+// A header is ASCII: whatever else is in the key goes as \uXXXX, which means the same in JSON.
+function keyHeader(text) {
+  let key;
+  try {
+    key = JSON.parse(text);
+  } catch {
+    throw new Error('The partition key is not JSON: a text has quotes around it, as "value".');
+  }
+  return JSON.stringify(Array.isArray(key) ? key : [key]).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -19,9 +19,17 @@ const databases = (await account.databases()).map((one) => one.id);
 const containers = (await account.containers("explored")).map((one) => one.id);
 const all = await account.query("explored", "c d", "SELECT VALUE c.id FROM c", "");
 const one = await account.query("explored", "c d", "SELECT VALUE c.id FROM c", '"p"');
-let refused = "";
-try { await account.query("explored", "c d", "SELECT", ""); } catch (error) { refused = error.message; }
-console.log(JSON.stringify({ databases, containers, all: all.value.Documents, one: one.value.Documents, refused }));
+const found = {};
+for (const key of ["José", "☃", "🙂", "p"]) {
+  const answer = await account.query("explored", "c d", "SELECT VALUE c.id FROM c", JSON.stringify(key));
+  found[key] = answer.value.Documents;
+}
+const refusal = (query, key) => account.query("explored", "c d", query, key).then(() => "", (error) => error.message);
+const refused = await refusal("SELECT", "");
+const together = await refusal("SELECT * FROM c ORDER BY c.id", "");
+const bare = await refusal("SELECT * FROM c", "José");
+const documents = { all: all.value.Documents, one: one.value.Documents };
+console.log(JSON.stringify({ databases, containers, ...documents, found, refused, together, bare }));
 """
 
 
@@ -39,6 +47,8 @@ def test_the_script_of_the_page_signs_as_a_client_does(cosmos_server: Any, tmp_p
         container = client.create_database("explored").create_container("c d", PartitionKey("/pk"))
         container.create_item({"id": "a", "pk": "p"})
         container.create_item({"id": "b", "pk": "q"})
+        for key in ("José", "☃", "🙂"):
+            container.create_item({"id": f"of {key}", "pk": key})
     script = tmp_path / "explorer.mjs"
     script.write_text(httpx.get(f"{cosmos_server.url}/_local/explorer.js").text)
     main = tmp_path / "main.mjs"
@@ -47,6 +57,9 @@ def test_the_script_of_the_page_signs_as_a_client_does(cosmos_server: Any, tmp_p
     found = json.loads(ended.stdout)
     assert "explored" in found["databases"]
     assert found["containers"] == ["c d"]
-    assert sorted(found["all"]) == ["a", "b"]
+    assert sorted(found["all"]) == ["a", "b", "of José", "of ☃", "of 🙂"]
     assert found["one"] == ["a"]
     assert "Syntax error" in found["refused"]
+    assert found["found"] == {"José": ["of José"], "☃": ["of ☃"], "🙂": ["of 🙂"], "p": ["a"]}
+    assert "give a partition key" in found["together"]
+    assert "not JSON" in found["bare"]
