@@ -73,7 +73,7 @@ def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
                 }
             )
         )
-        body = b"" if result.body is None or req.method == "HEAD" else result.body.encode()
+        body = b"" if result.body is None else result.body.encode()  # to HEAD the host sends its length alone
         headers = {"Cache-Control": "no-store", **result.headers}
         mimetype = f"{result.media_type}; charset=utf-8" if result.body is not None else None
         return func.HttpResponse(body, status_code=result.status, headers=headers, mimetype=mimetype)

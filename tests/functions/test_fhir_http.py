@@ -81,11 +81,6 @@ async def test_the_worker_finds_the_parameter_and_the_answer_that_it_looks_for()
     assert inspect.signature(interaction).return_annotation in (func.HttpResponse, "func.HttpResponse")
 
 
-async def test_head_has_the_headers_of_get_and_no_body() -> None:
-    answer = await answered(Answer(200, '{"a":1}', {"ETag": 'W/"1"'}), "HEAD")
-    assert (answer.status_code, answer.get_body(), answer.headers["ETag"]) == (200, b"", 'W/"1"')
-
-
 @pytest.mark.parametrize(
     ("error", "name", "value"),
     [

@@ -208,3 +208,14 @@ def test_an_update_that_is_to_make_something_overwrites_nothing(api: httpx.Clien
     issue(api.put(f"/fhir/Organization/{own}", json=clinic | {"name": "Other"}, headers=new), 412)
     assert api.get(f"/fhir/Organization/{own}").json()["name"] == "Clinic"
     issue(api.put(f"/fhir/Organization/{own}", json=clinic, headers={"If-None-Match": 'W/"7"'}), 400)
+
+
+def test_a_head_answers_as_a_get_without_the_content(api: httpx.Client, anna: str) -> None:
+    got = api.get(f"/fhir/Patient/{anna}")
+    head = api.head(f"/fhir/Patient/{anna}")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag", "Last-Modified"):
+        assert head.headers[name] == got.headers[name]
+    assert int(head.headers["Content-Length"]) == len(got.content)
+    issue(api.get("/fhir/Patient/none"), 404)
+    assert api.head("/fhir/Patient/none").status_code == 404
