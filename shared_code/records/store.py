@@ -113,9 +113,12 @@ class RecordStore:
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
         below = version_of_cursor(cursor) if cursor else MAX_VERSION
-        found, more = await self._versions(caller, item, below, count)
-        cursor = make_cursor("", "", str(found[-1]["version"])) if more else None
-        return Page([stored(one, one["version"] == 1) for one in found], None, cursor)
+        found, more = await self._versions(caller, item, below, count + 1)
+        page, before = found[:count], found[1 : count + 1]
+        cursor = make_cursor("", "", str(page[-1]["version"])) if more or len(found) > count else None
+        after_deletion = {one["version"] + 1 for one in before if one["deleted"]}
+        versions = [stored(one, one["version"] == 1 or one["version"] in after_deletion) for one in page]
+        return Page(versions, None, cursor)
 
     async def search(self, caller: Caller, query: Query) -> Page:
         """A page of what matches and the caller may see."""

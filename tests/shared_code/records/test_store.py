@@ -308,3 +308,20 @@ async def test_a_condition_that_several_match_is_a_version_conflict(store: Recor
 async def test_a_resource_above_one_item_is_too_large(store: RecordStore) -> None:
     with pytest.raises(errors.TooLarge):
         await store.create(system(), observation(note=[{"text": "x" * 1_000_000}, {"text": "y" * 600_000}]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+async def test_the_history_says_which_versions_were_made_anew(store: RecordStore, count: int) -> None:
+    await store.update(system(), organization(id="o"))
+    await store.update(system(), organization(id="o", name="Other"))
+    await store.delete(system(), "Organization", "o")
+    assert (await store.update(system(), organization(id="o"))).created
+    made: list[tuple[int, bool]] = []
+    cursor: str | None = None
+    while True:
+        page = await store.history(system(), "Organization", "o", count, cursor)
+        made += [(version.version, version.created) for version in page.resources]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert made == [(4, True), (3, False), (2, False), (1, True)]
