@@ -88,6 +88,14 @@ def test_a_date_that_is_none_is_unauthorized(http: httpx.Client, date: str) -> N
     assert "x-ms-date" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("date", ["yesterday", "Mon, 01 Jan 2024 10:00:00 -0000", "Mon, 01 Jan 2024 10:00:00"])
+def test_a_change_feed_from_a_date_that_is_none_is_refused(http: httpx.Client, date: str) -> None:
+    sent = {"a-im": "Incremental Feed", "x-ms-documentdb-partitionkey": '["p"]', "if-modified-since": date}
+    answer = http.get(f"{DOCS}/", headers=signed("get", DOCS, sent))
+    assert answer.status_code == 400
+    assert "If-Modified-Since" in answer.json()["message"]
+
+
 def test_the_account_names_the_endpoint_by_which_it_was_called(http: httpx.Client) -> None:
     answer = http.get("/", headers=signed("get", "/", {"host": "cosmos.example:1234"})).json()
     assert answer["writableLocations"][0]["databaseAccountEndpoint"] == "http://cosmos.example:1234/"
