@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from local.cosmos.storage.locks import lock
@@ -22,6 +23,7 @@ _LAST_RESORT_PAGES = 20_000  # the writer checkpoints by itself only when the ba
 
 
 _INDEX_FILE = "index.sqlite"
+_READ_SCHEMA = "SELECT count(*) FROM sqlite_master"
 _PRAGMAS = (
     "busy_timeout = 10000",
     "temp_store = MEMORY",
@@ -168,11 +170,15 @@ class Database:
 
     def empty_index(self) -> None:
         """Make the file of the index an empty one, whatever is in it, under the connections that have it open."""
-        connection = sqlite3.connect(self._path.with_name(_INDEX_FILE), isolation_level=None)
+        index = self._path.with_name(_INDEX_FILE)
+        if (error := _unreadable(index)) is not None and error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            with index.open("r+b") as file:
+                file.write(_first_page())  # says that there is a write-ahead log, which the others have open
+        connection = sqlite3.connect(index, isolation_level=None)
         try:
-            # Read once before, SQLite knows that the others have a write-ahead log, and uses it.
+            # Only what was read before is written to the write-ahead log; what cannot be read does no harm.
             with suppress(sqlite3.DatabaseError):
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                connection.execute(_READ_SCHEMA).fetchone()
             connection.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, True)
             connection.execute("VACUUM")
         finally:
@@ -208,19 +214,36 @@ def _discard_unreadable(index: Path) -> None:
     """Remove an index that is no SQLite file any more; it is made again from the items."""
     if not index.exists():
         return
-    connection = sqlite3.connect(index)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        raise  # it may be whole, and cannot be opened
-    except sqlite3.DatabaseError as error:
-        _LOG.warning("%s is damaged (%s) and is made again", index, error)
-    else:
+    error = _unreadable(index)
+    if error is None:
         return
-    finally:
-        connection.close()
+    _LOG.warning("%s is damaged (%s) and is made again", index, error)
     for name in (index.name, f"{index.name}-wal", f"{index.name}-shm"):
         index.with_name(name).unlink(missing_ok=True)
+
+
+def _unreadable(file: Path) -> sqlite3.DatabaseError | None:
+    """Why it is no database; raises sqlite3.OperationalError where it may be one, and cannot be opened."""
+    connection = sqlite3.connect(file)
+    try:
+        connection.execute(_READ_SCHEMA).fetchone()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        return error
+    finally:
+        connection.close()
+    return None
+
+
+def _first_page() -> bytes:
+    """The whole of an empty database that has a write-ahead log."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.sqlite"
+        connection = sqlite3.connect(file)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
+        return file.read_bytes()
 
 
 def _locked(path: Path, until: float) -> IO[bytes]:

@@ -30,6 +30,12 @@ def overwrite_middle(file: Path) -> None:
         opened.write(b"\xa5" * (size - 4 * PAGE_BYTES))
 
 
+def overwrite_all(file: Path) -> None:
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.write(b"not a database " * (size // 15))
+
+
 def cut_to_half(file: Path) -> None:
     with file.open("r+b") as opened:
         opened.truncate(file.stat().st_size // 2)
@@ -56,7 +62,7 @@ def filled(start_server: Any, tmp_path: Path) -> Any:
     return server
 
 
-@pytest.mark.parametrize("damage", [overwrite_middle, cut_to_half])
+@pytest.mark.parametrize("damage", [overwrite_middle, overwrite_all, cut_to_half])
 def test_an_index_that_was_damaged_while_the_server_was_stopped_is_made_again(
     filled: Any, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
@@ -73,7 +79,7 @@ def test_an_index_that_was_damaged_while_the_server_was_stopped_is_made_again(
     assert found(opened(filled), 252, partition_key="p") == ["0252"]
 
 
-@pytest.mark.parametrize("damage", [overwrite_middle, cut_to_half])
+@pytest.mark.parametrize("damage", [overwrite_middle, overwrite_all, cut_to_half])
 @pytest.mark.parametrize("scope", [{"partition_key": "p"}, {"enable_cross_partition_query": True}], ids=["key", "all"])
 def test_an_index_that_is_damaged_under_the_running_server_is_made_again(
     filled: Any, tmp_path: Path, damage: Callable[[Path], None], scope: dict[str, Any]
