@@ -28,7 +28,7 @@ def create(writes: Writes, key: PartitionKey, document: Document) -> Result:
     """Raises CosmosError 409 if there is an item of that id under that key."""
     writes.container.key.require(document.fields, key)
     item = writes.create(key.epk, document)
-    return Result(201, item, charge.create(len(item.body)))
+    return Result(201, item, charge.create(len(item.body), _indexed(writes, document)))
 
 
 def upsert(writes: Writes, key: PartitionKey, document: Document, if_match: str | None) -> Result:
@@ -37,10 +37,10 @@ def upsert(writes: Writes, key: PartitionKey, document: Document, if_match: str 
     current = writes.read(key.epk, document.id)
     if current is None:
         item = writes.insert(key.epk, document)
-        return Result(201, item, charge.create(len(item.body)))
+        return Result(201, item, charge.create(len(item.body), _indexed(writes, document)))
     require_match(current, if_match)
     item = writes.update(current, document)
-    return Result(200, item, charge.replace(len(item.body)))
+    return Result(200, item, charge.replace(len(item.body), _indexed(writes, document)))
 
 
 def replace(writes: Writes, key: PartitionKey, item_id: str, document: Document, if_match: str | None) -> Result:
@@ -51,7 +51,7 @@ def replace(writes: Writes, key: PartitionKey, item_id: str, document: Document,
     current = _existing(writes, key, item_id)
     require_match(current, if_match)
     item = writes.update(current, document)
-    return Result(200, item, charge.replace(len(item.body)))
+    return Result(200, item, charge.replace(len(item.body), _indexed(writes, document)))
 
 
 def patch(
@@ -62,9 +62,9 @@ def patch(
     require_match(current, if_match)
     if holds is not None and not holds(current):
         raise precondition_failed()
-    fields = patched(read_object(current.body), changes, writes.container.key.paths)
-    item = writes.update(current, document_of(fields))
-    return Result(200, item, charge.replace(len(item.body)))
+    document = document_of(patched(read_object(current.body), changes, writes.container.key.paths))
+    item = writes.update(current, document)
+    return Result(200, item, charge.replace(len(item.body), _indexed(writes, document)))
 
 
 def delete(writes: Writes, key: PartitionKey, item_id: str, if_match: str | None) -> Result:
@@ -72,7 +72,9 @@ def delete(writes: Writes, key: PartitionKey, item_id: str, if_match: str | None
     current = _existing(writes, key, item_id)
     require_match(current, if_match)
     writes.delete(current)
-    return Result(204, None, charge.delete())
+    sent = current.body[: current.body.rindex(b',"_rid":"')]
+    indexed = writes.container.policy.count(read_object(current.body), sent)
+    return Result(204, None, charge.delete(len(current.body), indexed))
 
 
 def read(current: StoredItem | None, if_none_match: str | None) -> Result:
@@ -95,3 +97,7 @@ def _existing(writes: Writes, key: PartitionKey, item_id: str) -> StoredItem:
     if current is None:
         raise item_not_found()
     return current
+
+
+def _indexed(writes: Writes, document: Document) -> int:
+    return writes.container.policy.count(document.fields, document.head)

@@ -17,7 +17,6 @@ from local.cosmos.errors import NEEDS_QUERY_PLAN, CosmosError, bad_request
 from local.cosmos.index.tables import is_damage
 from local.cosmos.ranges import WHOLE, Scope, scope_of
 from local.cosmos.sql.execution import MAX_PAGE_ITEMS, Execution, Limits, Page
-from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.parser import parse
 from local.cosmos.sql.plan import PARTIAL_MARK, needs_plan, query_plan
 from local.cosmos.sql.position import Position, read_token
@@ -67,7 +66,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     parsed = parse(sent.text.removeprefix(PARTIAL_MARK))
     named = scope_of(request, container.key, account.ranges)
     scope = named or Scope(None, WHOLE, None)
-    policy_of(container.properties).require_order(parsed)
+    container.policy.require_order(parsed)
     execution = execution_of(parsed, sent.parameters, container, scope, partial=partial)
     pinned = execution.pinned
     if named is None and pinned is None:

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from local.cosmos.index.terms import Term, Terms, place_of
-from local.cosmos.sql.indexing import policy_of
 from local.cosmos.storage.catalog import Container
 
 _SCHEMA = """
@@ -80,7 +79,7 @@ class Follower:
     @classmethod
     def of(cls, container: Container) -> Follower:
         """For the policy that the container has now."""
-        policy = policy_of(container.properties)
+        policy = container.policy
         return cls(container, Terms(policy), policy.text)
 
     def step(self, connection: sqlite3.Connection) -> int:

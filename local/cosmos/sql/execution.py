@@ -16,7 +16,6 @@ from local.cosmos.index.lookups import question_of
 from local.cosmos.ranges import Scope
 from local.cosmos.sql.candidates import Candidates, candidates, conjuncts, path_of, root_alias
 from local.cosmos.sql.compiler import Compiler
-from local.cosmos.sql.indexing import policy_of
 from local.cosmos.sql.position import Position
 from local.cosmos.sql.scan import Candidate, Order, Scan, TooLong
 from local.cosmos.sql.select import Groups, add_row, compile_select, grouped
@@ -272,7 +271,7 @@ class Execution:
         query, root = self._query, root_alias(self._query)
         if root is None or len(query.sources) != 1:
             return []
-        index = Served(policy_of(self._container.properties), {root: ()})
+        index = Served(self._container.policy, {root: ()})
         evaluators = self.select.filters
         served = [index.decides(term) for term in conjuncts(query.where)]
         self.select.filters = [one for one, is_served in zip(evaluators, served, strict=True) if not is_served]
@@ -282,7 +281,7 @@ class Execution:
         """None for a query that names its items, and for one that the index cannot help."""
         if found.pairs is not None or found.ids is not None or any(one.is_exact_id for one in found.bounds):
             return None
-        policy = policy_of(self._container.properties)
+        policy = self._container.policy
         question = question_of(self._query, compiler.constant, policy)
         return None if question is None else Index(self._container, policy.text, question, found.epk, scope.interval)
 

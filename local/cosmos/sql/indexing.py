@@ -9,31 +9,37 @@ import msgspec
 
 from local.cosmos.errors import bad_request
 from local.cosmos.sql.candidates import path_of, root_alias
+from local.cosmos.sql.coverage import Coverage
 from local.cosmos.sql.syntax import Query
 
 Path = tuple[str, ...]
 _ALWAYS: tuple[Path, ...] = (("id",), ("_ts",))
+_SYSTEM: set[Path] = {(), ("_etag",)}  # what policies name and no sent item has
 EACH = "[]"  # stands for the elements of an array in a path
 _HERE, _BELOW = "?", "*"
 
 
 class IndexingPolicy:
-    """One policy; of an included and an excluded path that both match, the more precise one decides."""
+    """One policy; of an included and an excluded path that both match, the more precise one decides.
+
+    has_paths  whether it asks for any index beside the one of the ids
+    """
 
     def __init__(self, policy: dict[str, Any]) -> None:
         self.text = msgspec.json.encode(policy, order="sorted")
         self._active = policy.get("indexingMode", "consistent") == "consistent"
         self._included = [_parts(entry["path"]) for entry in policy.get("includedPaths", [])]
         self._excluded = [_parts(entry["path"]) for entry in policy.get("excludedPaths", [])]
+        self.has_paths = self._active and bool(self._included)
+        self._coverage = Coverage(self.covers, {pattern[:-1] for pattern in self._included + self._excluded} - _SYSTEM)
         self._composite = [
             [(_parts(entry["path"]), entry.get("order", "ascending") == "ascending") for entry in index]
             for index in policy.get("compositeIndexes", [])
         ]
 
-    @property
-    def has_paths(self) -> bool:
-        """Whether it asks for any index beside the one of the ids."""
-        return self._active and bool(self._included)
+    def count(self, item: dict[str, Any], text: bytes) -> int:
+        """How many properties of an item are indexed; `text` is its JSON, without system fields."""
+        return self._coverage.count(item, text) if self.has_paths else 0
 
     def covers(self, path: Path) -> bool:
         """Whether values at this path are indexed; `[]` stands for the elements of an array."""

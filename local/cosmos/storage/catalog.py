@@ -15,6 +15,7 @@ import msgspec
 
 from local.cosmos.errors import CosmosError, bad_request, owner_not_found
 from local.cosmos.partition_keys import KeyDefinition, key_paths
+from local.cosmos.sql.indexing import IndexingPolicy, policy_of
 from local.cosmos.storage import unique_keys, versions
 from local.cosmos.storage.database import Database
 from local.cosmos.storage.unique_keys import UniqueKey, unique_keys_of
@@ -64,6 +65,7 @@ class Container:
     removed: int = 0  # items that were deleted since the start, roughly
     index_missed: bool = False  # a query could not use the index, which has fallen behind
     _rid_bytes: bytes = field(init=False)
+    _policy: IndexingPolicy | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.table = f"items_{self.number}"
@@ -81,6 +83,14 @@ class Container:
         self.default_ttl = properties.get("defaultTtl")
         self.unique_keys = unique_keys_of(properties)
         self.keeps_versions_minutes = retention_minutes(properties)
+        self._policy = None
+
+    @property
+    def policy(self) -> IndexingPolicy:
+        """The indexing policy, made of the properties when it is first asked for."""
+        if self._policy is None:
+            self._policy = policy_of(self.properties)
+        return self._policy
 
     def item_rid(self, number: int) -> str:
         """The `_rid` of the item with this number."""
