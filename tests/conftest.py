@@ -83,7 +83,7 @@ def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosmosAccount]:
     data = tmp_path_factory.mktemp("cosmos")
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "local.cosmos", "--port", str(port), "--data", str(data), "--end-with-parent"]
-    with server([*command, "--key", COSMOS_KEY], data / "cosmos.log"):
+    with server([*command, "--key", COSMOS_KEY, "--consistency", "Strong"], data / "cosmos.log"):  # as it is deployed
         yield CosmosAccount(f"http://127.0.0.1:{port}", COSMOS_KEY)
 
 
