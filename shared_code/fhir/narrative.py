@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from html import unescape
+from functools import cache
 from typing import Any
 
 from shared_code.fhir.findings import kind_of, shortened
@@ -38,10 +38,18 @@ def _piece(group: str) -> str:
         |</{group}{_NAME})\s*+>|<!--.*?-->|<\?.*?\?>|<!\[CDATA\[{group}.*?)\]\]>)"""
 
 
-_PIECES = re.compile(_piece("("), re.DOTALL | re.VERBOSE)
+@cache  # compiled when the first narrative comes: it takes as long as a good many resources
+def _pieces() -> re.Pattern[str]:
+    return re.compile(_piece("("), re.DOTALL | re.VERBOSE)
+
+
 # All of a text in one go and without a way back, so that no text takes longer than its length; only then its pieces.
 # Without groups: inside what never goes back, `re` of Python 3.13 mixes them up.
-_WELL_FORMED = re.compile(rf"(?:{_piece('(?:')})*+[^<]*+", re.DOTALL | re.VERBOSE)
+@cache
+def _well_formed() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_piece('(?:')})*+[^<]*+", re.DOTALL | re.VERBOSE)
+
+
 _ATTRIBUTE = re.compile(rf"""\s++({_NAME})\s*+=\s*+("[^"<]*+"|'[^'<]*+')""")
 # Schemes of links and pictures: of what else a browser knows, some runs. Browsers see through references (&#115;), and
 # leave out blanks and control characters.
@@ -68,11 +76,11 @@ def xhtml_fault(value: Any) -> str | None:
 
 def _has_content(text: str) -> bool:
     """Whether there is anything to see; raises ValueError with a sentence where the markup is wrong."""
-    if not _WELL_FORMED.fullmatch(text):
+    if not _well_formed().fullmatch(text):
         raise ValueError("must be well-formed XHTML: every '<' that begins no element is written &lt;")
     open_elements: list[str] = []
     content = closed = False
-    for before, name, attributes, empty, end, cdata in _PIECES.findall(text):
+    for before, name, attributes, empty, end, cdata in _pieces().findall(text):
         shown = not before.isspace() if before else bool(cdata)
         if closed and (name or shown):
             raise ValueError("must be one <div> with nothing after it")
@@ -103,6 +111,10 @@ def _refuse_element(name: str, attributes: str) -> None:
 
 
 def _is_harmless(address: str) -> bool:
-    plain = unescape(address).translate(_LEFT_OUT)
+    if "&" in address:
+        from html import unescape  # names of two thousand characters: not at every start
+
+        address = unescape(address)
+    plain = address.translate(_LEFT_OUT)
     scheme = _SCHEME.match(plain)
     return scheme is None or scheme[1].lower() in _SCHEMES or _PICTURE.match(plain) is not None

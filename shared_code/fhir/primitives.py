@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from calendar import monthrange
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -61,6 +61,14 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> FaultOf:
     return fault_of
 
 
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _calendar(pattern: re.Pattern[str], wanted: str) -> FaultOf:
     matching = _matching(pattern, wanted)
 
@@ -68,7 +76,7 @@ def _calendar(pattern: re.Pattern[str], wanted: str) -> FaultOf:
         if fault := matching(value):
             return fault
         # only the days 29, 30 and 31 are missing from some months
-        if value[8:10] > "28" and int(value[8:10]) > monthrange(int(value[:4]), int(value[5:7]))[1]:
+        if value[8:10] > "28" and not _is_day(value[:10]):
             return "must be a day that the calendar has"
         return None
 
