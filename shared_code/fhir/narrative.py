@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from html import unescape
 from typing import Any
 
 from shared_code.fhir.findings import kind_of, shortened
@@ -106,15 +107,13 @@ def _refuse_element(name: str, attributes: str) -> None:
     for attribute, quoted in _ATTRIBUTE.findall(attributes) if attributes else ():
         if attribute not in _ATTRIBUTES and not attribute.startswith("xmlns:"):
             raise ValueError(f"must not hold the attribute '{shortened(attribute)}' of <{name}> (txt-1)")
-        if attribute in ("href", "src", "cite", "longdesc") and not _is_harmless(quoted[1:-1]):
+        if attribute in ("href", "src", "cite", "longdesc") and not _is_harmless(attribute, quoted[1:-1]):
             raise ValueError(f"must not hold a script, or another scheme than {', '.join(sorted(_SCHEMES))} (txt-1)")
 
 
-def _is_harmless(address: str) -> bool:
-    if "&" in address:
-        from html import unescape  # names of two thousand characters: not at every start
-
-        address = unescape(address)
-    plain = address.translate(_LEFT_OUT)
+def _is_harmless(attribute: str, address: str) -> bool:
+    plain = unescape(address).translate(_LEFT_OUT)
     scheme = _SCHEME.match(plain)
-    return scheme is None or scheme[1].lower() in _SCHEMES or _PICTURE.match(plain) is not None
+    # a picture that is linked to would be opened, and may then run what is in it
+    is_picture = attribute == "src" and _PICTURE.match(plain) is not None
+    return scheme is None or scheme[1].lower() in _SCHEMES or is_picture

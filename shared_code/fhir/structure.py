@@ -58,6 +58,8 @@ def check_resource(value: Any, parent: Place | None, step: Step, findings: Findi
     _check_of(kind)(value, parent, step, findings)
     check_contained(value, (parent, step), findings)
     findings.local = outer_local
+    if kind == "Bundle":
+        findings.pointers = Pointers()  # references within it are among its own entries, and nobody else's
     findings.pointers_of[id(value)] = findings.pointers
     outer.add(findings.pointers)
     findings.pointers = outer

@@ -14,7 +14,8 @@ from shared_code.fhir.structure import check_resource
 def validate(resource: Any, *, conditional_references: bool = False) -> Mapping[int, Pointers]:
     """Hold a resource against R4, with all that it contains; a Bundle with the resources of its entries.
 
-    Gives what leads elsewhere in each resource that was seen, but those contained, by the `id()` of its object.
+    Gives what leads elsewhere in each resource that was seen, but those contained, by the `id()` of its object; what is
+    in a Bundle leads elsewhere for its entries alone.
 
     conditional_references   whether 'Patient?identifier=…' may stand for a reference; within a Bundle that is a
                              transaction or batch it always may

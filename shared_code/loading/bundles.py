@@ -94,14 +94,14 @@ class BundleLoader:
                 pointers |= validate({"resourceType": "Bundle", "type": "batch", "entry": [entry.raw]})
             except errors.Invalid as error:
                 invalid[entry.index] = errors.Invalid(issues=[_in_place(issue, entry) for issue in error.issues])
-        plan = Plan(entries, pointers, self._base_url)
-        plan.failures |= invalid
+        plan = Plan((entry for entry in entries if entry.index not in invalid), pointers, self._base_url)
         unread = {index: _failed(error) for index, error in enumerate(read) if isinstance(error, errors.Malformed)}
-        return plan, unread
+        return plan, unread | {index: _failed(error) for index, error in invalid.items()}
 
     async def _transaction(self, caller: Caller, plan: Plan, seed: str | None) -> list[Result]:
         conditions = [condition for condition in map(plan.create_condition, plan.entries) if condition]
         found = await self._store.find(caller, [*conditions, *plan.link_conditions(plan.entries)])
+        found = plan.without_deleted(found)
         await off_the_loop(len(plan.entries), partial(self._resolve_all, plan, found))
         plan.raise_failures()
         writes: list[tuple[Entry, Write]] = []
@@ -177,16 +177,26 @@ class BundleLoader:
             write, condition = self._write(plan, entry), plan.create_condition(entry)
             if write is None:
                 return await self._read(caller, plan, entry)
-            if condition:
-                return _result(await self._store.create_unless(caller, write, condition))
             try:
+                if condition:
+                    return _result(await self._store.create_unless(caller, write, condition))
                 return _result((await self._store.transact(caller, [write]))[0])
             except Contended:
                 if seed is None or write.interaction != "create":
                     raise
-                return Result(200, await self._store.read(caller, write.type, write.id))  # a former run made it
+                made = await self._made_before(caller, write)
+                if made is None:
+                    raise
+                return Result(200, made)
         except errors.PortalError as error:
             return _failed(error)
+
+    async def _made_before(self, caller: Caller, write: Write) -> Stored | None:
+        """What a former run of the same load has made by this create."""
+        try:
+            return await self._store.read(caller, write.type, write.id)
+        except (errors.NotFound, errors.Gone):
+            return None
 
     def _id(self, entry: Entry, seed: str | None) -> str:
         digest = hashlib.sha256(f"{seed}:{entry.index}".encode()).digest() if seed else None

@@ -136,7 +136,7 @@ class FileLoader:
             bundle = await _whole_bundle(content)
             results = await self._bundles.carry_out(LOADER, bundle, seed=job.id)
         for result in results:
-            if isinstance(result.error, errors.Busy | errors.Throttled):
+            if isinstance(result.error, errors.Busy | errors.Throttled | Contended):
                 raise result.error
         self._count(bundle, [result.error for result in results], job)
 

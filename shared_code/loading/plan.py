@@ -35,8 +35,10 @@ class Plan:
         self.ids: dict[int, str] = {}
         self._base_url = base_url
         self._targets: dict[str, str] = {}
-        self._ambiguous: set[str] = set()  # names that several entries have
-        self._owners = {name: entry.index for entry in self.entries for name in names_of(entry, base_url)}
+        self._owners: dict[str, set[int]] = {}
+        for entry in self.entries:
+            for name in names_of(entry, base_url) if entry.method in ("POST", "PUT") else ():
+                self._owners.setdefault(name, set()).add(entry.index)
         self._own = {f"{entry.type}/{entry.id}" for entry in self.entries if entry.method == "PUT"}
         self.deleted = {f"{entry.type}/{entry.id}" for entry in self.entries if entry.method == "DELETE"}
         self._conditions: dict[tuple[str, str], Condition] = {}
@@ -75,6 +77,19 @@ class Plan:
         links = (link for entry in entries for link in self.links[entry.index])
         return [self._conditions[link.condition] for link in links if link.condition in self._conditions]
 
+    def without_deleted(self, found: Found) -> dict[Condition, list[str]]:
+        """What conditions match, but for what this transaction deletes; a create on such a condition is its failure."""
+        kept = {
+            condition: [own for own in ids if f"{condition.type}/{own}" not in self.deleted]
+            for condition, ids in found.items()
+        }
+        for entry in self.entries:
+            condition = self.create_condition(entry)
+            if condition and len(kept[condition]) < len(found[condition]):
+                text = "the condition matches a resource that the same transaction deletes"
+                self.failures[entry.index] = errors.Malformed(text, f"{entry.path}.request.ifNoneExist")
+        return kept
+
     def settle(self, found: Found, new_id: Callable[[Entry], str], *, at_once: bool = False) -> None:
         """Say, from what the conditions match, which creates are made and under which ids.
 
@@ -109,14 +124,14 @@ class Plan:
             if not is_homed_type(entry.type):
                 self.ids[entry.index] = new_id(entry)
         self._follow(followed)
-        self._name_entries()
+        self._targets = dict(self._names())
         for entry in creates:
             if is_homed_type(entry.type):
                 faults = [(link, self._point(link, found)) for link in self.links[entry.index]]
                 if not any(fault and link.condition for link, fault in faults):
                     self.ids[entry.index] = new_id(entry)
         self._follow(followed)
-        self._name_entries()
+        self._targets = dict(self._names())
 
     def _followed(self, creates: Iterable[Entry]) -> dict[int, Entry]:
         """Creates on a condition that an earlier one has too, by their index: that earlier one."""
@@ -134,7 +149,7 @@ class Plan:
     def awaited(self, entry: Entry) -> set[int]:
         """The other entries that this one refers to, whatever became of them, by their indices."""
         names = (name_of(link).partition("#")[0] for link in self.links[entry.index])
-        return {self._owners[name] for name in names if name in self._owners} - {entry.index}
+        return {index for name in names for index in self._owners.get(name, ())} - {entry.index}
 
     def learn(self, entry: Entry, own_id: str | None) -> None:
         """What has become of an entry of a batch: the id of its resource, or None where it has failed."""
@@ -145,12 +160,6 @@ class Plan:
                 self._targets[name] = f"{entry.type}/{own_id}"
             else:
                 self._targets.pop(name, None)
-
-    def _name_entries(self) -> None:
-        self._targets, self._ambiguous = {}, set()
-        for name, target in self._names():
-            if self._targets.setdefault(name, target) != target:
-                self._ambiguous.add(name)
 
     def _names(self) -> Iterator[tuple[str, str]]:
         for entry in self.entries:
@@ -169,7 +178,7 @@ class Plan:
 
     def _point(self, link: Link, found: Found) -> Issue | None:
         """Make a reference lead to its entry, or to the one match of its condition; gives what is wrong with it."""
-        if name_of(link) in self._ambiguous:
+        if len(self._owners.get(name_of(link), ())) > 1:
             return Issue("multiple-matches", f"several entries are called {link.sent[:120]!r}", link.path)
         if rewrite(link, self._targets):
             return None

@@ -329,6 +329,8 @@ class RecordStore:
         Large versions fill a page of the store before they are `count`: then there are fewer.
         """
         homes = [item["pk"], *item.get("movedFrom", [])]
+        if caller.kind != "system" and "movedTo" in item:
+            homes.append(item["movedTo"])  # where it went on, versions may name them beside another
         found: dict[int, Item] = {}
         complete_from = 0
         for rows, rest in await in_parallel(

@@ -507,6 +507,7 @@ def test_parameters_and_bundles_have_contained_resources_of_their_own() -> None:
         "\x01 JavaScript:x()",
         "&#xA0;vbscript:x()",
         "data:text/html,x",
+        "data:image/svg+xml;base64,AAAA",
         "blob:x",
     ],
 )

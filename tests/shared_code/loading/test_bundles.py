@@ -186,3 +186,62 @@ async def test_a_fault_in_a_batch_names_its_entry_in_its_text(store: RecordStore
     )
     assert results[1].error is not None
     assert results[1].error.issues[0].text.startswith("Bundle.entry[1].resource.status ")
+
+
+async def test_what_a_transaction_deletes_matches_none_of_its_conditions(store: RecordStore) -> None:
+    await store.update(system(), ANNA)
+    await store.update(system(), organization(id="o", identifier=[identifier("c1")]))
+    gone = [{"request": {"method": "DELETE", "url": url}} for url in ("Patient/anna", "Organization/o")]
+    conditional = post(observation() | {"subject": {"reference": BY_NAME}})
+    for entries, path in (
+        ((gone[0], conditional), "Bundle.entry[1].resource.subject.reference"),
+        ((gone[1], clinic()), "Bundle.entry[1].request.ifNoneExist"),
+    ):
+        with pytest.raises(errors.Malformed) as refusal:
+            await BundleLoader(store, BASE).carry_out(system(), transaction(*entries))
+        assert refusal.value.issues[0].path == path
+    assert (await store.read(system(), "Patient", "anna")).version == 1
+
+
+@pytest.mark.parametrize("wrong", [5, ["x"], {}, True])
+async def test_an_entry_with_a_field_of_the_wrong_type_spoils_no_other(store: RecordStore, wrong: object) -> None:
+    no_text = clinic("one")
+    no_text["request"]["ifNoneExist"] = wrong
+    no_url = clinic("two") | {"fullUrl": wrong}
+    results = await BundleLoader(store, BASE).carry_out(system(), batch(no_text, put(patient(id="anna")), no_url))
+    assert [result.status for result in results] == [422, 201, 422]
+
+
+@pytest.mark.parametrize("bundle_of", [transaction, batch])
+async def test_a_bundle_that_is_stored_keeps_its_own_references(store: RecordStore, bundle_of: Any) -> None:
+    entries = [
+        {"fullUrl": "urn:uuid:p", "resource": patient()},
+        {"fullUrl": "urn:uuid:w", "resource": observation() | {"subject": {"reference": "urn:uuid:p"}}},
+        {"fullUrl": "urn:uuid:v", "resource": observation("elsewhere")},
+    ]
+    inner = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    bundle = bundle_of(post(inner), post(patient(), "urn:uuid:p"))
+    results = await BundleLoader(store, BASE).carry_out(system(), bundle)
+    assert [result.status for result in results] == [201, 201]
+    assert results[0].version is not None
+    assert parse(results[0].version.text or "")["entry"] == entries
+
+
+async def test_a_batch_that_is_run_again_makes_nothing_again_whatever_its_conditions(store: RecordStore) -> None:
+    entry = post(organization(identifier=[identifier("a")]), "urn:uuid:o")
+    entry["request"]["ifNoneExist"] = "identifier=http://example.org/ids|b"
+    weight = post(observation(performer=[{"reference": "urn:uuid:o"}]))
+    first, second = [
+        await BundleLoader(store, BASE).carry_out(system(), batch(entry, weight), seed="job") for _ in range(2)
+    ]
+    assert [result.status for result in first] == [201, 201]
+    assert [result.status for result in second] == [200, 200]
+    assert [r.version.id for r in first if r.version] == [r.version.id for r in second if r.version]
+
+
+async def test_a_name_of_two_entries_of_a_batch_leads_to_neither(store: RecordStore) -> None:
+    twice = [post(organization(name=name), "urn:uuid:o") for name in ("One", "Other")]
+    weight = post(observation(performer=[{"reference": "urn:uuid:o"}]))
+    results = await BundleLoader(store, BASE).carry_out(system(), batch(*twice, weight))
+    assert results[2].error is not None
+    assert results[2].error.issues[0].code == "multiple-matches"

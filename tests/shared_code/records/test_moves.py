@@ -196,7 +196,9 @@ async def test_a_former_home_that_was_named_beside_the_next_one_keeps_its_versio
     with pytest.raises(errors.Gone):
         await store.read(person("anna"), "Appointment", made.id)
     page = await store.history(person("anna"), "Appointment", made.id)
-    assert [(version.version, version.text is None) for version in page.resources] == [(3, True), (1, False)]
+    seen = [(version.version, version.text is None) for version in page.resources]
+    assert seen == [(3, True), (2, False), (1, False)], "also the one that named her beside bert"
+    assert (await store.vread(person("anna"), "Appointment", made.id, "2")).version == 2
 
 
 async def test_a_further_patient_sees_that_it_was_deleted(store: RecordStore) -> None:
