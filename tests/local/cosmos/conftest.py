@@ -21,6 +21,18 @@ ROOT = Path(__file__).resolve().parents[3]
 MakeContainer = Callable[..., Awaitable[ContainerProxy]]
 
 
+def run_to_end(*options: object) -> subprocess.CompletedProcess[str]:
+    """A server that is expected to end by itself, with these options."""
+    return subprocess.run(
+        [sys.executable, "-m", "local.cosmos", *map(str, options)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
 class RunningServer:
     """A server process on a data directory; it ends with the tests whatever happens."""
 

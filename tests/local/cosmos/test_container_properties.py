@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from azure.cosmos.aio import DatabaseProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from local.cosmos.signature import EMULATOR_KEY
+from tests.local.cosmos.conftest import run_to_end
 from tests.local.cosmos.test_server import signed
 
-ROOT = Path(__file__).resolve().parents[3]
 KEY = {"paths": ["/pk"], "kind": "Hash", "version": 2}
 EMAIL_IS_UNIQUE = {"uniqueKeys": [{"paths": ["/email"]}]}
 
@@ -153,14 +152,7 @@ def started_with(tmp_path: Path, described: object) -> subprocess.CompletedProce
     """A start that is expected to fail, on a file of containers."""
     file = tmp_path / "containers.json"
     file.write_text(json.dumps(described))
-    return subprocess.run(
-        [sys.executable, "-m", "local.cosmos", "--port", "0", "--data", tmp_path / "data", "--containers", file],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    return run_to_end("--port", 0, "--data", tmp_path / "data", "--containers", file)
 
 
 @pytest.mark.parametrize(

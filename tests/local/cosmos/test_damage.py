@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +14,9 @@ from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from local.cosmos.signature import EMULATOR_KEY
+from tests.local.cosmos.conftest import run_to_end
 from tests.local.cosmos.index.test_background import fill, wait_until_followed
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGE_BYTES = 4096
 
 
@@ -110,14 +108,7 @@ def test_a_catalog_that_is_damaged_is_a_sentence_and_exit_code_1(filled: Any, tm
 
 
 def assert_is_refused(data: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "local.cosmos", "--port", "0", "--data", data],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    ended = run_to_end("--port", 0, "--data", data)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert f"{data / 'cosmos.sqlite'} cannot be read" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -6,8 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from azure.cosmos.aio import CosmosClient as AsyncClient
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from local.cosmos.signature import EMULATOR_KEY
+from tests.local.cosmos.conftest import run_to_end
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -146,14 +145,7 @@ def test_the_product_s_own_containers_can_be_made(start_server: Any, tmp_path: P
 def test_a_port_in_use_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = subprocess.run(
-            [sys.executable, "-m", "local.cosmos", "--port", port, "--data", tmp_path],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+        ended = run_to_end("--port", port, "--data", tmp_path)
     assert ended.returncode == 1
     assert f"The port {port} cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -165,14 +157,7 @@ def test_a_port_in_use_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     ids=" ".join,
 )
 def test_options_that_mean_nothing_are_refused_before_anything_starts(tmp_path: Path, options: list[str]) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "local.cosmos", "--data", tmp_path / "data", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    ended = run_to_end("--data", tmp_path / "data", *options)
     assert ended.returncode == 2
     assert f"argument {options[0]}" in ended.stderr
     assert not (tmp_path / "data").exists()
@@ -180,14 +165,7 @@ def test_options_that_mean_nothing_are_refused_before_anything_starts(tmp_path: 
 
 def test_a_second_server_on_the_same_data_is_refused(start_server: Any, tmp_path: Path) -> None:
     start_server(tmp_path)
-    ended = subprocess.run(
-        [sys.executable, "-m", "local.cosmos", "--port", "0", "--data", tmp_path, "--wait", "0"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    ended = run_to_end("--port", 0, "--data", tmp_path, "--wait", 0)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "another server uses" in ended.stderr
 
