@@ -1,4 +1,4 @@
-"""Registers each capability's blueprint, nothing else."""
+"""Registers each capability's blueprint, and sets the garbage collector of the worker; nothing else."""
 
 import gc
 

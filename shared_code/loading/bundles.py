@@ -159,12 +159,15 @@ class BundleLoader:
             if entry.index in results:
                 plan.learn(entry, None)
         waves = Waves(good, plan)
-        while wave := waves.next():
-            found |= await self._store.find(caller, plan.link_conditions(wave))
+        wave = waves.next()
+        while wave:
             done = await in_parallel([partial(self._alone, caller, plan, entry, found, seed) for entry in wave])
             for entry, result in zip(wave, done, strict=True):
                 results[entry.index] = result
                 plan.learn(entry, result.version.id if result.version and not result.error else None)
+            wave = waves.next()
+            # what has been carried out may have made what the next ones name by a condition
+            found |= await self._store.find(caller, plan.link_conditions(wave))
         return results
 
     async def _alone(self, caller: Caller, plan: Plan, entry: Entry, found: Found, seed: str | None) -> Result:

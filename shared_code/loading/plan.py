@@ -123,15 +123,13 @@ class Plan:
         for entry in creates:
             if not is_homed_type(entry.type):
                 self.ids[entry.index] = new_id(entry)
-        self._follow(followed)
-        self._targets = dict(self._names())
+        self._name_entries(followed)
         for entry in creates:
             if is_homed_type(entry.type):
                 faults = [(link, self._point(link, found)) for link in self.links[entry.index]]
                 if not any(fault and link.condition for link, fault in faults):
                     self.ids[entry.index] = new_id(entry)
-        self._follow(followed)
-        self._targets = dict(self._names())
+        self._name_entries(followed)
 
     def _followed(self, creates: Iterable[Entry]) -> dict[int, Entry]:
         """Creates on a condition that an earlier one has too, by their index: that earlier one."""
@@ -143,8 +141,10 @@ class Plan:
                 followed[entry.index] = firsts[condition]
         return followed
 
-    def _follow(self, followed: Mapping[int, Entry]) -> None:
+    def _name_entries(self, followed: Mapping[int, Entry]) -> None:
+        """Say where names lead, as far as ids are given; an entry that follows another is what that one makes."""
         self.matched |= {index: self.ids[first.index] for index, first in followed.items() if first.index in self.ids}
+        self._targets = dict(self._names())
 
     def awaited(self, entry: Entry) -> set[int]:
         """The other entries that this one refers to, whatever became of them, by their indices."""
@@ -198,10 +198,10 @@ class Plan:
     def outside(self) -> dict[str, Link]:
         """References by type and id to resources that are not of this bundle, each with one place where it stands."""
         return {
-            link.literal: link
+            literal: link
             for links in self.links.values()
             for link in links
-            if link.literal and not link.is_inside and link.literal not in self._own
+            if not link.is_inside and (literal := link.literal) and literal not in self._own
         }
 
     def raise_failures(self) -> None:

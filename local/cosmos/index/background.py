@@ -8,14 +8,12 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 
 from local.cosmos.index import tables
 from local.cosmos.index.choice import FEW_ITEMS
 from local.cosmos.index.tables import Follower, is_damage
-from local.cosmos.sql.indexing import IndexingPolicy, policy_of
 from local.cosmos.storage.catalog import Catalog, Container
 from local.cosmos.storage.database import Database, failures_logged
 
@@ -34,7 +32,6 @@ class IndexKeeper:
         self._catalog, self._file = catalog, file
         self._followers: dict[int, Follower] = {}
         self._reached: dict[int, int] = {}
-        self._policies: dict[int, tuple[dict[str, Any], IndexingPolicy]] = {}
         self._swept: dict[int, int] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cosmos-index")
         self._connection: sqlite3.Connection | None = None
@@ -92,7 +89,6 @@ class IndexKeeper:
                 # It was dropped, with its table, while it was looked through.
             container.index_missed = False
         there = {container.number for container in self._catalog.all_containers()}
-        self._policies = {number: known for number, known in self._policies.items() if number in there}
         for number in self._followers.keys() - there:
             del self._followers[number]
             await self._run(lambda connection, gone=number: tables.forget(connection, gone))  # type: ignore[misc]
@@ -104,9 +100,9 @@ class IndexKeeper:
             self._connection.close()
 
     async def _follow(self, container: Container) -> None:
-        number, policy = container.number, self._policy(container)
+        number = container.number
         follower = self._followers.get(number)
-        if follower is None or follower.policy != policy.text:
+        if follower is None or follower.policy != container.policy.text:
             follower = self._followers[number] = Follower.of(container)
             self._reached.pop(number, None)
         while self._reached.get(number) != container.lsn and (self._is_quiet() or container.index_missed):
@@ -119,13 +115,7 @@ class IndexKeeper:
 
     def _is_followed(self, container: Container) -> bool:
         """Whether it has an index to keep: not where there are few items, or where the policy asks for none."""
-        return container.last_item >= FEW_ITEMS and self._policy(container).has_paths
-
-    def _policy(self, container: Container) -> IndexingPolicy:
-        known = self._policies.get(container.number)
-        if known is None or known[0] is not container.properties:
-            known = self._policies[container.number] = (container.properties, policy_of(container.properties))
-        return known[1]
+        return container.last_item >= FEW_ITEMS and container.policy.has_paths
 
     def _is_quiet(self) -> bool:
         return time.monotonic() - self.last_request > _QUIET_SECONDS
