@@ -9,25 +9,27 @@ import math
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 from pathlib import Path
 
 import msgspec
-import uvicorn
 
 from local.cosmos.account import DATA_FILE, Account
 from local.cosmos.certificate import certificate
-from local.cosmos.connections import CuttableProtocol
 from local.cosmos.consistency import LEVELS, SESSION
 from local.cosmos.errors import CosmosError
 from local.cosmos.provisioning import provision
 from local.cosmos.server import Server
 from local.cosmos.signature import EMULATOR_KEY
 from local.cosmos.storage.database import DataInUse
+from local.http_server import HttpServer
 from local.lifeline import end_with_parent
 
 HOST = "127.0.0.1"
 _HIGHEST_PORT = 65_535
+_KEEP_ALIVE_SECONDS = 600
+_GRACE_SECONDS = 5
 _SWITCH_SECONDS = 0.0005  # so long a request may wait for a thread that scans
 
 
@@ -59,16 +61,6 @@ def main() -> int:
     return 0
 
 
-class _Announced(uvicorn.Server):
-    """Says on standard output when it accepts requests."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        scheme = "https" if self.config.is_ssl else "http"
-        for listener in sockets or []:
-            print(f"ready {scheme}://{HOST}:{listener.getsockname()[1]}", flush=True)
-
-
 async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None:
     account = Account(
         arguments.data,
@@ -81,28 +73,24 @@ async def _serve(arguments: argparse.Namespace, listener: socket.socket) -> None
     )
     if arguments.containers is not None:
         provision(account.catalog, arguments.containers, arguments.database)
-    public, private = certificate(arguments.data) if arguments.tls else (None, None)
-    config = uvicorn.Config(
-        Server(account),
-        http=CuttableProtocol,
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=600,
-        timeout_graceful_shutdown=5,
-        ssl_certfile=public,
-        ssl_keyfile=private,
-    )
-    server = _Announced(config)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _already_handled)
-    await server.serve(sockets=[listener])
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+    scheme = "https" if arguments.tls else "http"
+    server = HttpServer(Server(account, scheme).handle, _KEEP_ALIVE_SECONDS)
+    account.start(lambda: server.unanswered <= 1)
+    await server.start(listener, _tls(arguments.data) if arguments.tls else None)
+    print(f"ready {scheme}://{HOST}:{listener.getsockname()[1]}", flush=True)
+    await stopped.wait()
+    await server.stop(_GRACE_SECONDS)
+    await account.close()
 
 
-def _already_handled(number: int, frame: object) -> None:
-    """The web server raises a signal again once it has stopped for it; that is then no reason to be killed."""
+def _tls(directory: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(directory))
+    return context
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop]:

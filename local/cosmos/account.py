@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from local.cosmos.connections import is_alone
 from local.cosmos.consistency import SESSION, Consistency
 from local.cosmos.entra import EntraTokens
 from local.cosmos.errors import CONTAINER_WAS_RECREATED, CosmosError, owner_not_found
@@ -56,8 +55,11 @@ class Account:
         )
         self._background: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Sweep what has expired and keep the write-ahead log short, as long as the event loop runs."""
+    def start(self, is_alone: Callable[[], bool]) -> None:
+        """Sweep what has expired and keep the write-ahead log short, as long as the event loop runs.
+
+        is_alone  whether there is but one request at this time
+        """
         self.file.group_writes(is_alone)
         self._background = [
             asyncio.create_task(self._sweep_forever()),

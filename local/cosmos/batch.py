@@ -14,7 +14,7 @@ from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.operations import Result
 from local.cosmos.partition_keys import PartitionKey
 from local.cosmos.patch import read_patch
-from local.cosmos.storage.items import Writes, writing
+from local.cosmos.storage.items import AlreadyExistsError, Writes, writing
 from local.cosmos.wire import Answer, Request
 
 MAX_OPERATIONS = 100
@@ -49,7 +49,7 @@ def execute(account: Account, request: Request) -> Answer:
     minimal = (request.header("prefer") or "").lower() == "return=minimal"
     try:
         with writing(account.file, container) as writes:
-            results = [_run(writes, key, index, operation) for index, operation in enumerate(sent)]
+            results = _results(writes, key, sent)
     except _Failed as failure:
         parts = [_FAILED_DEPENDENCY] * len(sent)
         parts[failure.index] = _refused(failure.error)
@@ -86,14 +86,26 @@ def _read(body: bytes) -> list[Operation]:
     return sent
 
 
-def _run(writes: Writes, key: PartitionKey, index: int, operation: Operation) -> Result:
+def _results(writes: Writes, key: PartitionKey, sent: list[Operation]) -> list[Result]:
+    """What the operations did; raises _Failed for the first one that cannot be carried out."""
+    results: list[Result] = []
     try:
-        run = _OPERATIONS.get(operation.operation_type)
-        if run is None:
-            raise bad_request(f"The operation type {operation.operation_type[:40]!r} is not supported in a batch.")
-        return run(writes, key, operation)
+        try:
+            for operation in sent:
+                run = _OPERATIONS.get(operation.operation_type)
+                if run is None:
+                    raise bad_request(
+                        f"The operation type {operation.operation_type[:40]!r} is not supported in a batch."
+                    )
+                results.append(run(writes, key, operation))
+        finally:
+            writes.flush()  # a creation that fails comes before whatever failed after it
+    except AlreadyExistsError as error:
+        created = [None if result.item is None else result.item.number for result in results]
+        raise _Failed(created.index(error.number), error) from error
     except CosmosError as error:
-        raise _Failed(index, error) from error
+        raise _Failed(len(results), error) from error
+    return results
 
 
 def _create(writes: Writes, key: PartitionKey, operation: Operation) -> Result:
@@ -151,13 +163,15 @@ def _document(operation: Operation) -> Document:
 
 
 def _done(result: Result, *, with_body: bool) -> bytes:
-    head = f'{{"statusCode":{result.status},"requestCharge":{result.charge:.2f}'
-    if result.item is None:
-        return head.encode() + b"}"
-    head += f',"eTag":"\\"{result.item.etag[1:-1]}\\""'
+    item = result.item
+    if item is None:
+        return b'{"statusCode":%d,"requestCharge":%.2f}' % (result.status, result.charge)
+    etag = item.etag[1:-1].encode()
     if result.status == 304 or not with_body:
-        return head.encode() + b"}"
-    return head.encode() + b',"resourceBody":' + result.item.body + b"}"
+        return b'{"statusCode":%d,"requestCharge":%.2f,"eTag":"\\"%b\\""}' % (result.status, result.charge, etag)
+    return b'{"statusCode":%d,"requestCharge":%.2f,"eTag":"\\"%b\\"","resourceBody":%b}' % (
+        *(result.status, result.charge, etag, item.body),
+    )
 
 
 def _refused(error: CosmosError) -> bytes:

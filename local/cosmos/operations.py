@@ -36,7 +36,7 @@ def upsert(writes: Writes, key: PartitionKey, document: Document, if_match: str 
     writes.container.key.require(document.fields, key)
     current = writes.read(key.epk, document.id)
     if current is None:
-        item = writes.insert(key.epk, document)
+        item = writes.create(key.epk, document)
         return Result(201, item, charge.create(len(item.body), _indexed(writes, document)))
     require_match(current, if_match)
     item = writes.update(current, document)

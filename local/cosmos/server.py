@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import sqlite3
 import time
-import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from local.answers import sent_at_once
 from local.cosmos import batch, feeds, items, queries, resources
 from local.cosmos.account import Account
-from local.cosmos.connections import cut
 from local.cosmos.entra import is_entra
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.explorer import page_for
@@ -22,11 +19,9 @@ from local.cosmos.faults import Faults, Rule, refusal_of
 from local.cosmos.index.background import PATH as INDEX_PATH
 from local.cosmos.throughput import ranges_of
 from local.cosmos.wire import Answer, Request, path_segments
+from local.http_server import BrokenOffError, Exchange, TooLargeError
 
 Handler = Callable[[Account, Request], Answer | Awaitable[Answer]]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _LOG = logging.getLogger("local.cosmos")
 _MAX_BODY_MB = 4
@@ -38,34 +33,34 @@ _QUERY_TYPES = ("application/query+json", "application/sql")
 
 
 class Server:
-    """An ASGI application over one account."""
+    """Answers requests about one account; `scheme` is how they come, http or https."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, account: Account, scheme: str) -> None:
+        self._account, self._scheme = account, scheme
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        headers = dict(exchange.headers)
         try:
-            request = Request(scope["method"], path_segments(scope["raw_path"]), headers, scheme=scope["scheme"])
-            request.body = await _body(receive)
+            request = Request(exchange.method, path_segments(exchange.path), headers, scheme=self._scheme)
+            request.body = await exchange.body(_MAX_BODY_MB * 1024 * 1024)
             answer = await self._answer(request)
         except CosmosError as error:
             answer = refusal(error)
+        except TooLargeError:
+            answer = refusal(CosmosError(413, f"Request size is too large: a request has at most {_MAX_BODY_MB} MB."))
+        except BrokenOffError:
+            return
         except ConnectionAbortedError:
-            await cut(scope, receive)
+            exchange.cut()
             return
         except Exception:
-            _LOG.exception("%s %s failed", scope["method"], scope["path"])
+            _LOG.exception("%s %s failed", exchange.method, exchange.path.decode("ascii", "replace"))
             answer = refusal(CosmosError(500, "The server failed; its log says where."))
         group = self._account.file.group
         if group is not None:
             answer = await _once_committed(group, answer)
-        await _send(send, headers, answer)
+        exchange.answer(answer.status, _head(headers, answer), answer.body)
 
     async def _answer(self, request: Request) -> Answer:
         faults = self._account.faults
@@ -121,17 +116,6 @@ class Server:
             for range_id in spenders:
                 throughput.spend(container.number, range_id, charged / len(spenders))
         return answer
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self._account.start()
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self._account.close()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
 
 
 async def _once_committed(group: asyncio.Future[None], answer: Answer) -> Answer:
@@ -222,31 +206,16 @@ def _is_query(request: Request) -> bool:
     return request.flag("x-ms-documentdb-isquery") or (request.header("content-type") or "").startswith(_QUERY_TYPES)
 
 
-async def _body(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > _MAX_BODY_MB * 1024 * 1024:
-            raise CosmosError(413, f"Request size is too large: a request has at most {_MAX_BODY_MB} MB.")
-    return b"".join(parts)
-
-
-async def _send(send: Send, sent: dict[bytes, bytes], answer: Answer) -> None:
-    headers = [
+def _head(sent: dict[bytes, bytes], answer: Answer) -> list[tuple[bytes, bytes]]:
+    return [
         (b"content-type", answer.content_type.encode()),
-        (b"content-length", b"%d" % len(answer.body)),
-        (b"x-ms-activity-id", sent.get(b"x-ms-activity-id") or str(uuid.uuid4()).encode()),
+        (b"x-ms-activity-id", sent.get(b"x-ms-activity-id") or _activity_id()),
         (b"x-ms-request-charge", b"%.2f" % answer.charge),
         (b"x-ms-version", b"2020-07-15"),
         *[(name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()],
     ]
-    if sent_at_once(send, answer.status, headers, answer.body):
-        return
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _activity_id() -> bytes:
+    digits = b"%032x" % random.getrandbits(128)
+    return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from datetime import UTC, datetime, timedelta
+import time
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -15,7 +15,8 @@ from local.cosmos.errors import CosmosError
 from local.cosmos.wire import Request
 
 EMULATOR_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
-_CLOCK_SKEW = timedelta(minutes=15)
+_CLOCK_SKEW_SECONDS = 15 * 60
+_BLOCK = 64  # bytes, of SHA-256
 
 
 class AccountKey:
@@ -28,7 +29,10 @@ class AccountKey:
             raise ValueError("the account key is not base64") from None
         if not secret:
             raise ValueError("the account key is empty")
-        self._blank = hmac.new(secret, digestmod=hashlib.sha256)
+        # An HMAC by its definition (RFC 2104): begun with the key once, it costs each request two hashes.
+        padded = (secret if len(secret) <= _BLOCK else hashlib.sha256(secret).digest()).ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
     def check(self, request: Request) -> None:
         """Raises CosmosError 401 unless the signature is right and its date is of this quarter of an hour."""
@@ -39,16 +43,17 @@ class AccountKey:
             )
         date = request.headers.get(b"x-ms-date", b"").decode("ascii", "replace")
         kind, link = signed_resource(request.segments)
-        signing = self._blank.copy()
-        signing.update(f"{request.method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode())
-        signature = base64.b64encode(signing.digest())
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{request.method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n".encode())
+        outer.update(inner.digest())
+        signature = base64.b64encode(outer.digest())
         if not hmac.compare_digest(_as_usually_sent(signature), sent) and not _says(sent, signature):
             raise _unauthorized(
                 "The input authorization token can't serve the request. Please check that the expected payload is built"
                 f" as per the protocol, and check the key being used. Server used the following payload to sign:"
                 f" '{request.method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n'"
             )
-        if abs(datetime.now(UTC) - _parsed(date)) > _CLOCK_SKEW:
+        if abs(time.time() - _seconds(date)) > _CLOCK_SKEW_SECONDS:
             raise CosmosError(403, "The date of the request is more than 15 minutes away from the server's clock.")
 
 
@@ -83,14 +88,14 @@ def signed_resource(segments: list[str]) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _parsed(date: str) -> datetime:
+def _seconds(date: str) -> float:
     try:
         parsed = parsedate_to_datetime(date)
     except (ValueError, OverflowError):
         parsed = None
     if parsed is None or parsed.tzinfo is None:
         raise _unauthorized("The x-ms-date header is missing or is not an RFC 1123 date.")
-    return parsed
+    return parsed.timestamp()
 
 
 def _unauthorized(message: str) -> CosmosError:

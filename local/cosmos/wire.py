@@ -55,6 +55,7 @@ class Answer:
 def path_segments(raw_path: bytes) -> list[str]:
     """The parts of a path: split first, decoded afterwards, so that an encoded slash stays inside its part."""
     try:
-        return [unquote(part, errors="strict") for part in raw_path.decode("ascii").strip("/").split("/") if part]
+        parts = [part for part in raw_path.decode("ascii").split("/") if part]
+        return [unquote(part, errors="strict") for part in parts] if b"%" in raw_path else parts
     except UnicodeDecodeError:
         raise bad_request("The path of the request is not percent-encoded UTF-8.") from None

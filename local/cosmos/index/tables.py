@@ -15,6 +15,7 @@ import msgspec
 
 from local.cosmos.index.terms import Term, Terms, place_of
 from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.counters import counters
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS terms.account (identity TEXT NOT NULL);
@@ -127,8 +128,8 @@ class Follower:
         return 0
 
     def _newest(self, connection: sqlite3.Connection) -> int:
-        row = connection.execute("SELECT lsn FROM containers WHERE number = ?", (self.container.number,)).fetchone()
-        return 0 if row is None else int(row[0])
+        found = counters(connection, self.container.number)
+        return 0 if found is None else found.lsn
 
     def _next(self, connection: sqlite3.Connection, after: int) -> tuple[list[Any], int]:
         """Items that were written after `after`, whole transactions of them, and up to where."""

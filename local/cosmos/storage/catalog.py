@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 import struct
 import time
 import uuid
+from binascii import b2a_base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from local.cosmos.errors import CosmosError, bad_request, owner_not_found
 from local.cosmos.partition_keys import KeyDefinition, key_paths
 from local.cosmos.sql.indexing import IndexingPolicy, policy_of
 from local.cosmos.storage import unique_keys, versions
+from local.cosmos.storage.counters import counters
 from local.cosmos.storage.database import Database
 from local.cosmos.storage.unique_keys import UniqueKey, unique_keys_of
 from local.cosmos.storage.versions import retention_minutes
@@ -37,9 +38,9 @@ CREATE INDEX IF NOT EXISTS {table}_id ON {table} (id, epk);
 CREATE INDEX IF NOT EXISTS {table}_lsn ON {table} (lsn);
 CREATE INDEX IF NOT EXISTS {table}_expires ON {table} (expires) WHERE expires IS NOT NULL;
 """
-_INSERT = """
-INSERT INTO {table} (number, epk, id, lsn, ts, ttl, expires, etag, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_INSERT = "INSERT INTO {table} (number, epk, id, lsn, ts, ttl, expires, etag, body) VALUES "
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERTED_AT_ONCE = 10
 
 
 @dataclass(slots=True)
@@ -51,17 +52,18 @@ class Container:
     id: str
     properties: dict[str, Any]
     throughput: dict[str, Any] | None
-    lsn: int
-    last_item: int
     key: KeyDefinition = field(init=False)
     table: str = field(init=False)
     rid: str = field(init=False)
     default_ttl: int | None = field(init=False)
     unique_keys: tuple[UniqueKey, ...] = field(init=False)
     keeps_versions_minutes: int | None = field(init=False)
-    insert_statement: str = field(init=False)
+    insert_one: str = field(init=False)
+    insert_several: str = field(init=False)
     docs_link: str = field(init=False)
     alt_content_path: str = field(init=False)
+    lsn: int = 0
+    last_item: int = 0
     removed: int = 0  # items that were deleted since the start, roughly
     index_missed: bool = False  # a query could not use the index, which has fallen behind
     _rid_bytes: bytes = field(init=False)
@@ -69,7 +71,8 @@ class Container:
 
     def __post_init__(self) -> None:
         self.table = f"items_{self.number}"
-        self.insert_statement = _INSERT.format(table=self.table)
+        self.insert_one = _INSERT.format(table=self.table) + _ROW
+        self.insert_several = _INSERT.format(table=self.table) + ", ".join([_ROW] * INSERTED_AT_ONCE)
         self._rid_bytes = struct.pack(">II", self.database.number, self.number | 0x80000000)
         self.rid = _text(self._rid_bytes)
         self.docs_link = f"{self.self_link}docs/"
@@ -94,7 +97,7 @@ class Container:
 
     def item_rid(self, number: int) -> str:
         """The `_rid` of the item with this number."""
-        return _text(self._rid_bytes + struct.pack(">Q", number))
+        return _text(self._rid_bytes + number.to_bytes(8))
 
     @property
     def self_link(self) -> str:
@@ -133,8 +136,8 @@ class Catalog:
         by_number: dict[int, DatabaseEntry] = {}
         for number, name, properties in file.connection.execute("SELECT number, id, properties FROM databases"):
             by_number[number] = self.databases[name] = DatabaseEntry(number, name, msgspec.json.decode(properties))
-        for number, owner, name, properties, throughput, lsn, last_item in file.connection.execute(
-            "SELECT number, database, id, properties, throughput, lsn, last_item FROM containers"
+        for number, owner, name, properties, throughput in file.connection.execute(
+            "SELECT number, database, id, properties, throughput FROM containers"
         ).fetchall():
             container = by_number[owner].containers[name] = Container(
                 number,
@@ -142,10 +145,11 @@ class Catalog:
                 name,
                 msgspec.json.decode(properties),
                 msgspec.json.decode(throughput) if throughput else None,
-                lsn,
-                last_item,
             )
             _make_table(file.connection, container)
+            found = counters(file.connection, number)
+            assert found is not None  # it was just read
+            container.lsn, container.last_item = found
 
     def database(self, name: str) -> DatabaseEntry:
         """Raises CosmosError 404 where there is none."""
@@ -215,7 +219,7 @@ class Catalog:
                 " VALUES (?, ?, '{}', ?, 0, 0)",
                 (database.number, name, _json(throughput) if throughput else None),
             )
-            container = Container(number, database, name, properties, throughput, 0, 0)
+            container = Container(number, database, name, properties, throughput)
             container.adopt(_complete(container, properties))
             connection.execute(
                 "UPDATE containers SET properties = ? WHERE number = ?", (_json(container.properties), number)
@@ -330,4 +334,4 @@ def _json(value: object) -> str:
 
 
 def _text(rid: bytes) -> str:
-    return base64.b64encode(rid).decode().replace("/", "-")
+    return b2a_base64(rid, newline=False).decode().replace("/", "-")

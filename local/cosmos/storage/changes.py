@@ -8,6 +8,7 @@ from typing import Any
 
 from local.cosmos.errors import owner_not_found
 from local.cosmos.ranges import WHOLE, Interval
+from local.cosmos.storage.counters import counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Changes:
 
 def newest_lsn(connection: sqlite3.Connection, number: int) -> int:
     """The last `lsn` of a container; raises CosmosError 404 / 1003 where it was dropped."""
-    row = connection.execute("SELECT lsn FROM containers WHERE number = ?", (number,)).fetchone()
-    if row is None:
+    found = counters(connection, number)
+    if found is None:
         raise owner_not_found()
-    return int(row[0])
+    return found.lsn
 
 
 def read_changes(connection: sqlite3.Connection, table: str, number: int, wanted: Wanted, now: int) -> Changes:

@@ -61,7 +61,6 @@ class Database:
         self._closing = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_alone: Callable[[], bool] = bool
-        self._counters: dict[int, tuple[int, int]] = {}
         self.group: asyncio.Future[None] | None = None
 
     def group_writes(self, is_alone: Callable[[], bool]) -> None:
@@ -80,7 +79,6 @@ class Database:
         if self._loop is None or (self.group is None and self._is_alone()):
             with self.transaction() as connection:
                 yield connection
-                self._write_counters()
             return
         if self.group is None:
             self.connection.execute("BEGIN")
@@ -96,17 +94,12 @@ class Database:
             raise
         self.connection.execute("RELEASE request")
 
-    def count(self, container: int, lsn: int, last_item: int) -> None:
-        """The counters of a container that the writes of now have moved; they are kept with them."""
-        self._counters[container] = (lsn, last_item)
-
     def commit_group(self) -> None:
         """Commit what is written so far, and let its answers go."""
         group, self.group = self.group, None
         if group is None:
             return
         try:
-            self._write_counters()
             self.connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self.connection.in_transaction:
@@ -116,13 +109,6 @@ class Database:
         else:
             if not group.done():  # it is when the server was told to stop and gave up on those who wait
                 group.set_result(None)
-
-    def _write_counters(self) -> None:
-        self.connection.executemany(
-            "UPDATE containers SET lsn = ?, last_item = ? WHERE number = ?",
-            [(*counters, container) for container, counters in self._counters.items()],
-        )
-        self._counters.clear()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

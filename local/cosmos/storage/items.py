@@ -6,13 +6,15 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 
 from local.cosmos.documents import Document, stored_text
 from local.cosmos.errors import CosmosError
-from local.cosmos.storage.catalog import Container
+from local.cosmos.storage.catalog import INSERTED_AT_ONCE, Container
+from local.cosmos.storage.counters import Counters, keep
 from local.cosmos.storage.database import Database
 from local.cosmos.storage.unique_keys import claim
 from local.cosmos.storage.versions import Version, forget, record
@@ -31,6 +33,14 @@ class StoredItem(NamedTuple):
     ts: int
     etag: str
     body: bytes
+
+
+class AlreadyExistsError(CosmosError):
+    """409: under the key of a new item there is one of the same id; `number` is the new one's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(409, "Entity with the specified id already exists in the system.")
+        self.number = number
 
 
 def read_item(connection: sqlite3.Connection, container: Container, epk: str, item_id: str) -> StoredItem | None:
@@ -57,20 +67,21 @@ class Writes:
         self.last_item = container.last_item
         self.count = 0
         self.removed = 0
+        self._etag_head = f'"{self.lsn:08x}-'
+        self._etag_tail = f'-{container.number:04x}-0000-{self.ts:08x}0000"'
+        self._new: list[tuple[Any, ...]] = []
 
     def read(self, epk: str, item_id: str) -> StoredItem | None:
-        """The item as this transaction has made it."""
+        """The item as this transaction has made it; raises AlreadyExistsError for one that was to be created before."""
+        if self._new:
+            self.flush()
         return read_item(self._connection, self.container, epk, item_id)
 
     def create(self, epk: str, document: Document) -> StoredItem:
-        """Raises CosmosError 409 if there is an item of that id under that key; then nothing more may be written."""
-        try:
-            return self.insert(epk, document)
-        except sqlite3.IntegrityError:
-            raise CosmosError(409, "Entity with the specified id already exists in the system.") from None
+        """A new item; that there is one of its id under that key already is told by `flush`.
 
-    def insert(self, epk: str, document: Document) -> StoredItem:
-        """Create it; the caller has seen that it does not exist. One that has expired makes way."""
+        One that has expired makes way.
+        """
         container = self.container
         if container.default_ttl is not None:
             self._connection.execute(
@@ -83,21 +94,27 @@ class Writes:
             self._delete_expired(epk)
             claim(self._connection, container.table, container.unique_keys, epk, self.last_item, document.fields)
         self._record("create", epk, body, None)
-        self._connection.execute(
-            container.insert_statement,
-            (
-                self.last_item,
-                epk,
-                document.id,
-                self.lsn,
-                self.ts,
-                document.ttl,
-                self._expires(document),
-                etag,
-                body,
-            ),
-        )
-        return StoredItem(self.last_item, epk, document.id, self.lsn, self.ts, etag, body)
+        item_id, ttl = document.id, document.ttl
+        expires = None if container.default_ttl is None else self._expires(ttl)
+        self._new.append((self.last_item, epk, item_id, self.lsn, self.ts, ttl, expires, etag, body))
+        return StoredItem(self.last_item, epk, item_id, self.lsn, self.ts, etag, body)
+
+    def flush(self) -> None:
+        """Write what was created; raises AlreadyExistsError, and then nothing more may be written."""
+        new, self._new = self._new, []
+        several, one = self.container.insert_several, self.container.insert_one
+        while len(new) >= INSERTED_AT_ONCE:
+            rows, new = new[:INSERTED_AT_ONCE], new[INSERTED_AT_ONCE:]
+            try:
+                self._connection.execute(several, list(chain.from_iterable(rows)))
+            except sqlite3.IntegrityError:
+                new = rows + new  # nothing of it is written; one by one they tell which it is
+                break
+        for row in new:
+            try:
+                self._connection.execute(one, row)
+            except sqlite3.IntegrityError:
+                raise AlreadyExistsError(row[0]) from None
 
     def update(self, item: StoredItem, document: Document) -> StoredItem:
         """Replace the content of an item that exists."""
@@ -110,7 +127,7 @@ class Writes:
         self._connection.execute(
             f"UPDATE {self.container.table} SET lsn = ?, ts = ?, ttl = ?, expires = ?, etag = ?, body = ?"
             " WHERE number = ?",
-            (self.lsn, self.ts, document.ttl, self._expires(document), etag, body, item.number),
+            (self.lsn, self.ts, document.ttl, self._expires(document.ttl), etag, body, item.number),
         )
         return StoredItem(item.number, item.epk, document.id, self.lsn, self.ts, etag, body)
 
@@ -155,10 +172,10 @@ class Writes:
 
     def _next_etag(self) -> str:
         self.count += 1
-        return f'"{self.lsn:08x}-{self.count:04x}-{self.container.number:04x}-0000-{self.ts:08x}0000"'
+        return f"{self._etag_head}{self.count:04x}{self._etag_tail}"
 
-    def _expires(self, document: Document) -> int | None:
-        default, own = self.container.default_ttl, document.ttl
+    def _expires(self, own: int | None) -> int | None:
+        default = self.container.default_ttl
         if default is None:
             return None
         ttl = default if own is None else own
@@ -171,8 +188,9 @@ def writing(file: Database, container: Container) -> Iterator[Writes]:
     with file.write() as connection:
         writes = Writes(connection, container)
         yield writes
-        if writes.count:
-            file.count(container.number, writes.lsn, writes.last_item)
+        writes.flush()
+        if writes.removed:
+            keep(connection, container.number, Counters(writes.lsn, writes.last_item))
     if writes.count:
         container.lsn, container.last_item = writes.lsn, writes.last_item
         container.removed += writes.removed

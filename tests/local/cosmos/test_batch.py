@@ -73,6 +73,36 @@ async def test_each_operation_fails_as_it_would_alone(
     assert await names(container) == ["there"]
 
 
+@pytest.mark.parametrize("place", [0, 5, 9, 11, 24])
+async def test_the_creation_that_fails_is_named_among_many(container: ContainerProxy, place: int) -> None:
+    await container.create_item(item("there"))
+    operations: list[Any] = [("create", (item(f"new{number}"),)) for number in range(25)]
+    operations[place] = ("create", (item("there"),))
+    with pytest.raises(CosmosBatchOperationError) as raised:
+        await container.execute_item_batch(operations, "p")
+    assert raised.value.error_index == place
+    assert raised.value.operation_responses[place]["statusCode"] == 409
+    assert await names(container) == ["there"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        ("create", (item("a/b"),)),
+        ("replace", ("missing", item("missing"))),
+        ("delete", ("there",)),
+        ("read", ("there",)),
+    ],
+)
+async def test_a_creation_that_fails_comes_before_what_fails_after_it(container: ContainerProxy, after: Any) -> None:
+    await container.create_item(item("there"))
+    operations: list[Any] = [("create", (item("new"),)), ("create", (item("there"),)), after]
+    with pytest.raises(CosmosBatchOperationError) as raised:
+        await container.execute_item_batch(operations, "p")
+    assert [result["statusCode"] for result in raised.value.operation_responses] == [424, 409, 424]
+    assert await names(container) == ["there"]
+
+
 async def test_conditions_on_current_etags_hold(container: ContainerProxy) -> None:
     there = await container.create_item(item("there"))
     await container.execute_item_batch(

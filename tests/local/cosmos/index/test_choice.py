@@ -38,7 +38,7 @@ class Store:
                 document = read_document(json.dumps(item).encode())
                 current = writes.read(epk, document.id)
                 if current is None:
-                    writes.insert(epk, document)
+                    writes.create(epk, document)
                 else:
                     writes.update(current, document)
 

@@ -159,7 +159,7 @@ class Engine:
                 document = read_document(json.dumps(item).encode())
                 current = writes.read(epk, document.id)
                 if current is None:
-                    writes.insert(epk, document)
+                    writes.create(epk, document)
                 else:
                     writes.update(current, document)
 

@@ -1,0 +1,325 @@
+"""A small HTTP/1.1 server: hands each request to one coroutine function and sends its answer in one piece.
+
+llhttp parses; what is here is what a local server needs beside it, and nothing between a request and its handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import cast
+
+import httptools
+
+Handler = Callable[["Exchange"], Awaitable[None]]
+
+_MOST_HEAD_BYTES = 64 * 1024
+_BACKLOG = 2048
+_LOOK_FOR_IDLE_SECONDS = 1.0
+_WITHOUT_BODY = frozenset((204, 304))
+_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_LOG = logging.getLogger("local.http_server")
+
+
+class BrokenOffError(Exception):
+    """Not all of the request has come, and no more of it will."""
+
+
+class TooLargeError(Exception):
+    """The body is longer than the handler takes."""
+
+
+class Exchange:
+    """One request, and how it is answered.
+
+    path, query  as they were sent, without the question mark between them
+    headers      names in lower case, in the order in which they came
+    keeps_alive  whether the connection stays open afterwards
+    refusal      the answer to a request that cannot be read: status and text
+    """
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._waiting: asyncio.Future[None] | None = None
+        self.method, self.path, self.query = "", b"", b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.keeps_alive = True
+        self.whole = self.broken_off = self.answered = self.gone = False
+        self.refusal: tuple[int, bytes] | None = None
+
+    async def body(self, most: int) -> bytes:
+        """All of it. Raises BrokenOffError, and TooLargeError as soon as there are more than `most` bytes."""
+        if not self.whole and not self._parts and (b"expect", b"100-continue") in self.headers:
+            self._connection.transport.write(_CONTINUE)
+        while True:
+            if self._size > most:
+                raise TooLargeError
+            if self.whole:
+                return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            if self.broken_off:
+                raise BrokenOffError
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+
+    def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> None:
+        """Send it with its length, unless the client is gone or has been answered before.
+
+        Raises ValueError for a header with a line end in it.
+        """
+        if self.answered or self.gone:
+            return
+        lines = 2
+        parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, _date_line(int(time.time()))]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+            lines += 1
+        if status not in _WITHOUT_BODY:
+            parts.append(b"content-length: %d\r\n" % len(body))
+            lines += 1
+        if not self.keeps_alive:
+            parts.append(b"connection: close\r\n")
+            lines += 1
+        parts.append(b"\r\n")
+        head = b"".join(parts)
+        if head.count(b"\n") != lines + 1 or head.count(b"\r") != lines + 1:
+            raise ValueError("a header of the answer has a line end in it")
+        self.answered = True
+        self._parts.clear()
+        has_body = status not in _WITHOUT_BODY and self.method != "HEAD"
+        self._connection.transport.write(head + body if has_body else head)
+        self._connection.go_on()
+
+    def cut(self) -> None:
+        """Drop the connection, without an answer."""
+        self.gone = True
+        self._connection.transport.abort()
+
+    def take(self, part: bytes) -> None:
+        """A further piece of the body has come."""
+        if not self.answered:  # afterwards nobody reads it
+            self._parts.append(part)
+            self._size += len(part)
+            self._wake()
+
+    def end(self, *, whole: bool) -> None:
+        """Nothing more of the request comes."""
+        if whole:
+            self.whole = True
+        else:
+            self.broken_off = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+class _Connection(asyncio.Protocol):
+    """Reads requests, and has each one begun when the one before it is answered."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._parser = httptools.HttpRequestParser(self)
+        self._exchanges: deque[Exchange] = deque()  # the first one is being answered
+        self._receiving = Exchange(self)
+        self._target = b""
+        self._head_bytes = 0
+        self._may_write = True
+        self._is_broken = False
+        self.idle_since = time.monotonic()
+        self.transport: asyncio.Transport
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._exchanges
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's does not say that it is one
+        self._server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._server.unanswered -= len(self._exchanges)
+        for exchange in self._exchanges:
+            exchange.gone = True
+            exchange.end(whole=False)
+        self._exchanges.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_broken:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # another protocol is offered, and not taken up
+        except httptools.HttpParserError:
+            self._refuse()
+
+    def pause_writing(self) -> None:
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        self._may_write = True
+        if self._exchanges and self._exchanges[0].answered:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """The first request is answered: begin with the next one, or close."""
+        if not self._may_write:
+            return  # what a client asks that does not read can wait
+        answered = self._exchanges.popleft()
+        self._server.unanswered -= 1
+        following = self._exchanges[0] if self._exchanges else None
+        if not answered.keeps_alive or (following is None and self._server.is_stopping):
+            self.transport.close()
+        elif following is not None:
+            self._server.begin(following)
+        else:
+            self.transport.resume_reading()
+            self.idle_since = time.monotonic()
+
+    def _refuse(self) -> None:
+        """What came is not HTTP, or has too long a head: nothing more is read."""
+        self._is_broken = True
+        if not self._exchanges or self._exchanges[-1].whole:
+            self._add(Exchange(self))
+        broken = self._exchanges[-1]
+        broken.keeps_alive = False
+        if self._head_bytes > _MOST_HEAD_BYTES:
+            broken.refusal = 431, b"The head of the request has more than 64 KiB."
+        else:
+            broken.refusal = 400, b"The request is not valid HTTP."
+        broken.end(whole=False)
+
+    def _add(self, exchange: Exchange) -> None:
+        self._exchanges.append(exchange)
+        self._server.unanswered += 1
+        if len(self._exchanges) == 1:
+            self._server.begin(exchange)
+        else:
+            self.transport.pause_reading()
+
+    # What the parser calls; what it is not given, it does not look for.
+
+    def on_message_begin(self) -> None:
+        self._receiving, self._target, self._head_bytes = Exchange(self), b"", 0
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._receiving.headers.append((name.lower(), value))
+        self._count(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        exchange = self._receiving
+        exchange.method = self._parser.get_method().decode()
+        exchange.path, _, exchange.query = _origin_form(self._target).partition(b"?")
+        parser, is_stopping = self._parser, self._server.is_stopping
+        exchange.keeps_alive = parser.should_keep_alive() and not parser.should_upgrade() and not is_stopping
+        self._add(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        self._receiving.take(body)
+
+    def on_message_complete(self) -> None:
+        self._receiving.end(whole=True)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _MOST_HEAD_BYTES:
+            raise OverflowError("the head of a request is too long")
+
+
+class HttpServer:
+    """Serves one handler until it is stopped.
+
+    unanswered  how many requests wait for an answer at this time
+    """
+
+    def __init__(self, handler: Handler, keep_alive_seconds: float) -> None:
+        self._handler, self._keep_alive_seconds = handler, keep_alive_seconds
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Server
+        self._watch: asyncio.Task[None]
+        self.connections: set[_Connection] = set()
+        self.unanswered = 0
+        self.is_stopping = False
+
+    async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections from now on."""
+        self._listening = await self._loop.create_server(
+            lambda: _Connection(self), sock=listening, backlog=_BACKLOG, ssl=tls
+        )
+        self._watch = asyncio.create_task(self._close_idle())
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accept nothing more, and give what runs so long to end before it is cut off."""
+        self.is_stopping = True
+        self._listening.close()
+        self._watch.cancel()
+        for connection in list(self.connections):
+            if connection.is_idle:
+                connection.transport.close()
+        until = time.monotonic() + grace_seconds
+        while self.connections and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        for connection in list(self.connections):
+            connection.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Handle it in the next turn of the event loop, when all that has come with it is read."""
+        self._loop.call_soon(self._start, exchange)
+
+    def _start(self, exchange: Exchange) -> None:
+        task = asyncio.Task(self._handle(exchange), loop=self._loop, eager_start=True)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, exchange: Exchange) -> None:
+        try:
+            if exchange.refusal is None:
+                await self._handler(exchange)
+        except Exception:
+            _LOG.exception("%s %s failed", exchange.method, exchange.path.decode("ascii", "replace"))
+        status, text = exchange.refusal or (500, b"Internal Server Error")
+        exchange.answer(status, [_TEXT], text)
+
+    async def _close_idle(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_FOR_IDLE_SECONDS)
+            before = time.monotonic() - self._keep_alive_seconds
+            for connection in list(self.connections):
+                if connection.is_idle and connection.idle_since < before:
+                    connection.transport.close()
+
+
+def _origin_form(target: bytes) -> bytes:
+    """The path and the query of a target that may be a whole url, as it is sent to a proxy."""
+    if target.startswith(b"/"):
+        return target
+    _, found, rest = target.partition(b"://")
+    return b"/" + rest.partition(b"/")[2] if found else target
+
+
+@lru_cache(maxsize=2)
+def _date_line(second: int) -> bytes:
+    return f"date: {formatdate(second, usegmt=True)}\r\n".encode()
