@@ -12,6 +12,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -135,7 +136,7 @@ class _Connection(asyncio.Protocol):
         self._exchanges: deque[Exchange] = deque()  # the first one is being answered
         self._receiving = Exchange(self)
         self._target = b""
-        self._head_bytes = 0
+        self._is_in_head, self._head_bytes = False, 0
         self._may_write = True
         self._is_broken = False
         self.idle_since = time.monotonic()
@@ -150,12 +151,12 @@ class _Connection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.connections.discard(self)
         self._server.unanswered -= len(self._exchanges)
         for exchange in self._exchanges:
             exchange.gone = True
             exchange.end(whole=False)
         self._exchanges.clear()
+        self._server.lost(self)
 
     def data_received(self, data: bytes) -> None:
         if self._is_broken:
@@ -165,7 +166,11 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             pass  # another protocol is offered, and not taken up
         except httptools.HttpParserError:
-            self._refuse()
+            self._refuse(400, b"The request is not valid HTTP.")
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES:
+                self._refuse(431, b"The head of the request has more than 64 KiB.")
 
     def pause_writing(self) -> None:
         self._may_write = False
@@ -190,17 +195,14 @@ class _Connection(asyncio.Protocol):
             self.transport.resume_reading()
             self.idle_since = time.monotonic()
 
-    def _refuse(self) -> None:
-        """What came is not HTTP, or has too long a head: nothing more is read."""
-        self._is_broken = True
+    def _refuse(self, status: int, text: bytes) -> None:
+        """Answer what cannot be read, and read nothing more."""
+        self._is_broken, self._is_in_head = True, False
         if not self._exchanges or self._exchanges[-1].whole:
             self._add(Exchange(self))
         broken = self._exchanges[-1]
         broken.keeps_alive = False
-        if self._head_bytes > _MOST_HEAD_BYTES:
-            broken.refusal = 431, b"The head of the request has more than 64 KiB."
-        else:
-            broken.refusal = 400, b"The request is not valid HTTP."
+        broken.refusal = status, text
         broken.end(whole=False)
 
     def _add(self, exchange: Exchange) -> None:
@@ -211,18 +213,17 @@ class _Connection(asyncio.Protocol):
         else:
             self.transport.pause_reading()
 
-    # What the parser calls; what it is not given, it does not look for.
+    # What the parser calls.
 
     def on_message_begin(self) -> None:
-        self._receiving, self._target, self._head_bytes = Exchange(self), b"", 0
+        self._receiving, self._target = Exchange(self), b""
+        self._is_in_head, self._head_bytes = True, 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
-        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._receiving.headers.append((name.lower(), value))
-        self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
         exchange = self._receiving
@@ -230,6 +231,7 @@ class _Connection(asyncio.Protocol):
         exchange.path, _, exchange.query = _origin_form(self._target).partition(b"?")
         parser, is_stopping = self._parser, self._server.is_stopping
         exchange.keeps_alive = parser.should_keep_alive() and not parser.should_upgrade() and not is_stopping
+        self._is_in_head = False
         self._add(exchange)
 
     def on_body(self, body: bytes) -> None:
@@ -237,11 +239,6 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._receiving.end(whole=True)
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > _MOST_HEAD_BYTES:
-            raise OverflowError("the head of a request is too long")
 
 
 class HttpServer:
@@ -254,6 +251,7 @@ class HttpServer:
         self._handler, self._keep_alive_seconds = handler, keep_alive_seconds
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
         self._listening: asyncio.Server
         self._watch: asyncio.Task[None]
         self.connections: set[_Connection] = set()
@@ -267,22 +265,29 @@ class HttpServer:
         )
         self._watch = asyncio.create_task(self._close_idle())
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Accept nothing more, and give what runs so long to end before it is cut off."""
+    async def stop(self, grace_seconds: float) -> int:
+        """Accept nothing more, and give what runs so long to end; how many requests are cut off then."""
         self.is_stopping = True
         self._listening.close()
         self._watch.cancel()
         for connection in list(self.connections):
             if connection.is_idle:
                 connection.transport.close()
-        until = time.monotonic() + grace_seconds
-        while self.connections and time.monotonic() < until:
-            await asyncio.sleep(0.01)
+        self._look_whether_ended()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), grace_seconds)
         for connection in list(self.connections):
             connection.transport.abort()
-        for task in self._tasks:
+        cut_off = list(self._tasks)
+        for task in cut_off:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*cut_off, return_exceptions=True)
+        return len(cut_off)
+
+    def lost(self, connection: _Connection) -> None:
+        """It is closed."""
+        self.connections.discard(connection)
+        self._look_whether_ended()
 
     def begin(self, exchange: Exchange) -> None:
         """Handle it in the next turn of the event loop, when all that has come with it is read."""
@@ -292,7 +297,15 @@ class HttpServer:
         task = asyncio.Task(self._handle(exchange), loop=self._loop, eager_start=True)
         if not task.done():
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._look_whether_ended()
+
+    def _look_whether_ended(self) -> None:
+        if self.is_stopping and not self.connections and not self._tasks:
+            self._ended.set()
 
     async def _handle(self, exchange: Exchange) -> None:
         try:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import os
 import platform
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import uvicorn
 
 from local.host.admin import Admin, RunNow
 from local.host.cors import Cors
@@ -29,6 +26,7 @@ from local.host.settings import HostConfig, LocalSettings, number_setting
 from local.host.storage import HOST_STORAGE, Connections
 from local.host.timers import TimerListener
 from local.host.worker import Worker
+from local.http_server import HttpServer
 
 GRACE_SECONDS = 10
 LARGEST_BODY_BYTES = 104_857_600
@@ -78,15 +76,12 @@ class Host:
         admin = Admin(self.functions, keys, self._host_id, self._address)
         admin.run_now = runners
         http = self._http_side(keys, admin)
-        server = _Server(http)
+        server = HttpServer(http.handle, KEEP_ALIVE_SECONDS)
         for line in table(self.functions, self._address):
             print(line)
+        await server.start(listening)
         lateness = asyncio.create_task(watch_lateness())
-        serving = asyncio.create_task(server.serve([listening]))
         try:
-            await server.accepting.wait()
-            if not server.started:
-                await serving  # raises what kept it from starting
             listeners.start()
             http.ready, admin.state = True, "Running"
             print(f"ready {self._address}", flush=True)
@@ -95,10 +90,12 @@ class Host:
             log.info("stopping")
             http.ready, admin.state = False, "Stopping"
             listeners.stop()
-            server.should_exit = True
-            await asyncio.gather(listeners.ended(GRACE_SECONDS), http.ended(GRACE_SECONDS), admin.ended(GRACE_SECONDS))
+            cut_off, *_ = await asyncio.gather(
+                server.stop(GRACE_SECONDS), listeners.ended(GRACE_SECONDS), admin.ended(GRACE_SECONDS)
+            )
+            if cut_off:
+                log.warning("%d requests are cut off: they did not end within %g s", cut_off, GRACE_SECONDS)
             lateness.cancel()
-            await serving
             await self._connections.close()
 
     def _http_side(self, keys: Keys, admin: Admin) -> HttpSide:
@@ -171,37 +168,6 @@ class Host:
                     "or start with --no-auth",
                     *(function.name, trigger.level, PREFIX),
                 )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling and log configuration: both are the host's."""
-
-    def __init__(self, http: HttpSide) -> None:
-        self.accepting = asyncio.Event()
-        super().__init__(
-            uvicorn.Config(
-                http,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-        )
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().startup(sockets)
-        finally:
-            self.accepting.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def host_id(environ: Mapping[str, str], app: Path) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import httpx
 import pytest
-from starlette.types import Message as AsgiMessage
 
 from local.host.admin import Admin
 from local.host.cors import Cors
@@ -18,6 +21,7 @@ from local.host.settings import HostConfig, QueueOptions
 from local.host.shapes import Message, ParameterBinding, RpcFunctionMetadata, TypedData
 from local.host.storage import Connections
 from local.host.worker import Occasion, Result, Worker
+from local.http_server import HttpServer
 
 CONFIG = HostConfig("api", None, None, {}, None, QueueOptions(1, 0, 5, 0, 1, base64=True), 60, 60, {})
 FUNCTION = Function("f", RpcFunctionMetadata(), HttpTrigger(Route("api/f"), None, "anonymous"), "req", (), False, ())
@@ -47,60 +51,47 @@ def side(invocations: Invocations, answer_seconds: float) -> HttpSide:
     )
 
 
-async def called(http: HttpSide, path: str) -> list[AsgiMessage]:
-    sent: list[AsgiMessage] = []
-
-    async def send(message: AsgiMessage) -> None:
-        sent.append(message)
-
-    async def receive() -> AsgiMessage:
-        return {"type": "http.request"}
-
-    scope = {"type": "http", "method": "GET", "raw_path": path.encode(), "query_string": b"", "headers": []}
-    await http(scope, receive, send)
-    return sent
+@asynccontextmanager
+async def served(http: HttpSide) -> AsyncIterator[httpx.AsyncClient]:
+    server = HttpServer(http.handle, keep_alive_seconds=60)
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    await server.start(listening)
+    try:
+        async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+            yield client
+    finally:
+        await server.stop(1)
 
 
 async def test_after_the_front_ends_time_it_answers_and_the_function_goes_on() -> None:
     held = Held()
     http = side(held, answer_seconds=0.01)
     http.ready = True
-    sent: list[AsgiMessage] = []
-    answered = asyncio.Event()
-
-    async def send(message: AsgiMessage) -> None:
-        sent.append(message)
-        if message["type"] == "http.response.body":
-            answered.set()
-
-    async def receive() -> AsgiMessage:
-        return {"type": "http.request"}
-
-    scope = {"type": "http", "method": "GET", "raw_path": b"/api/f", "query_string": b"", "headers": []}
-    call = asyncio.create_task(http(scope, receive, send))
-    await answered.wait()
-    assert sent[0]["status"] == 504
-    assert not held.ended.is_set()
-    held.go_on.set()
-    await call
-    assert held.ended.is_set()
-    assert len(sent) == 2
+    async with served(http) as client:
+        assert (await client.get("/api/f")).status_code == 504
+        assert not held.ended.is_set()
+        held.go_on.set()
+        await asyncio.wait_for(held.ended.wait(), 5)
+        assert (await client.get("/api/f")).text == "done"  # on the same connection, in which nothing else came
 
 
 @pytest.mark.parametrize("path", ["/api/f", "/", "/admin/host/status"])
 async def test_before_it_is_ready_it_answers_503_with_one_line(path: str) -> None:
-    start, body = await called(side(Held(), 1), path)
-    assert start["status"] == 503
-    assert body["body"] == b"Function host is not running."
+    async with served(side(Held(), 1)) as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.text) == (503, "Function host is not running.")
 
 
 async def test_the_homepage_can_be_switched_off() -> None:
     http = side(Held(), 1)
     http.ready = True
-    start, body = await called(http, "/")
-    assert (start["status"], body["body"]) == (204, b"")
+    async with served(http) as client:
+        answer = await client.get("/")
+    assert (answer.status_code, answer.content) == (204, b"")
 
 
 @pytest.mark.parametrize("path", ["/api/%FF", "/api/%C3%28"])
 async def test_a_path_that_is_not_utf8_is_a_400(path: str) -> None:
-    assert (await called(side(Held(), 1), path))[0]["status"] == 400
+    async with served(side(Held(), 1)) as client:
+        assert (await client.get(path)).status_code == 400

@@ -166,8 +166,8 @@ def test_a_function_that_runs_too_long_is_ended_and_said(tmp_path: Path, start_h
 def test_limits_of_requests_answer_429(tmp_path: Path, start_host: StartHost) -> None:
     http = {"maxConcurrentRequests": 1, "maxOutstandingRequests": 2}
     host = start_host(write_app(tmp_path, ANONYMOUS + SLOW, host={"extensions": {"http": http}}))
-    with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda _: httpx.get(f"{host.url}/api/slow/0.3").status_code, range(4)))
+    with httpx.Client(base_url=host.url) as client, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.get("/api/slow/1").status_code, range(4)))
     assert sorted(answers) == [200, 200, 429, 429]
 
 
