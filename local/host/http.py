@@ -44,7 +44,7 @@ class Limits:
     answer_seconds: float = FRONT_END_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each call, and that takes thrice as long
 class Request:
     """What is known of a request before its body is read."""
 

@@ -25,7 +25,7 @@ NO_RETRY = Message(retry_count=0, max_retry_count=0, exception=None)
 log = logging.getLogger("Host.General")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each call, and that takes thrice as long
 class Occasion:
     """Why a function is called, and what it is told beside its parameter."""
 
@@ -36,7 +36,7 @@ class Occasion:
     retry: Message = field(default_factory=lambda: NO_RETRY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each call, and that takes thrice as long
 class Result:
     """What an invocation gave; `error` is None where it succeeded, else the exception's type and text."""
 
