@@ -19,7 +19,7 @@ from shared_code.fhir import Pointers, Resource, answer, validate
 from shared_code.identity import Caller, require_scope
 from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct, require_read
 from shared_code.loading.plan import Found, Plan
-from shared_code.loading.references import dangling
+from shared_code.loading.references import Lost
 from shared_code.loading.waves import Waves
 from shared_code.records import (
     ConditionalCreate,
@@ -138,7 +138,9 @@ class BundleLoader:
     async def _require_existing(self, caller: Caller, plan: Plan) -> None:
         outside = plan.outside()
         existing = await self._store.existing(caller, list(outside))
-        faults = [dangling(link) for name, link in outside.items() if name not in existing or name in plan.deleted]
+        faults = [
+            link.fault(Lost.NOTHING) for name, link in outside.items() if name not in existing or name in plan.deleted
+        ]
         if faults:
             raise errors.Malformed(issues=faults)
 

@@ -8,7 +8,7 @@ from shared_code import errors
 from shared_code.errors import Issue
 from shared_code.fhir import Pointers, is_homed_type
 from shared_code.loading.entries import Entry
-from shared_code.loading.references import Link, dangling, link_of, name_of, names_of, rewrite, rewrite_urls
+from shared_code.loading.references import Link, Lost, link_of, name_of, names_of, rewrite, rewrite_urls
 from shared_code.records import Condition, read_condition, single
 
 Found = Mapping[Condition, list[str]]
@@ -126,8 +126,8 @@ class Plan:
         self._name_entries(followed)
         for entry in creates:
             if is_homed_type(entry.type):
-                faults = [(link, self._point(link, found)) for link in self.links[entry.index]]
-                if not any(fault and link.condition for link, fault in faults):
+                lost = [link for link in self.links[entry.index] if self._point(link, found)]
+                if not any(link.condition for link in lost):
                     self.ids[entry.index] = new_id(entry)
         self._name_entries(followed)
 
@@ -171,28 +171,26 @@ class Plan:
 
     def resolve(self, entry: Entry, found: Found) -> None:
         """Rewrite an entry's references; those that lead to nothing, or to several, are its failure."""
-        faults = [fault for link in self.links[entry.index] if (fault := self._point(link, found))]
+        faults = [link.fault(lost) for link in self.links[entry.index] if (lost := self._point(link, found))]
         rewrite_urls(self._pointers[entry.index].urls, self._targets)
         if faults and entry.index not in self.failures:
             self.failures[entry.index] = errors.Malformed(issues=faults)
 
-    def _point(self, link: Link, found: Found) -> Issue | None:
-        """Make a reference lead to its entry, or to the one match of its condition; gives what is wrong with it."""
+    def _point(self, link: Link, found: Found) -> Lost | None:
+        """Make a reference lead to its entry, or to the one match of its condition; why it cannot, if it cannot."""
         if len(self._owners.get(name_of(link), ())) > 1:
-            return Issue("multiple-matches", f"several entries are called {link.sent[:120]!r}", link.path)
+            return Lost.SEVERAL_ENTRIES
         if rewrite(link, self._targets):
             return None
         if link.condition:
             matches = found.get(self._conditions[link.condition], []) if link.condition in self._conditions else []
-            if len(matches) > 1:
-                return Issue("multiple-matches", f"several resources match {link.sent[:120]!r}", link.path)
-            if not matches:
-                return dangling(link)
+            if len(matches) != 1:
+                return Lost.SEVERAL_MATCHES if matches else Lost.NOTHING
             link.holder["reference"] = f"{link.condition[0]}/{matches[0]}"
         elif link.own:
             link.holder["reference"] = link.own
         elif link.sent.startswith("urn:"):
-            return dangling(link)
+            return Lost.NOTHING
         return None
 
     def outside(self) -> dict[str, Link]:

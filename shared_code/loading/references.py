@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from shared_code.errors import Issue
@@ -14,6 +15,14 @@ from shared_code.loading.entries import Entry
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)", re.DOTALL)
 _RESTFUL_URL = re.compile(r"(https?://\S+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 _IN_TEXT = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)""")
+
+
+class Lost(Enum):
+    """Why a reference does not lead to one resource: the code of its fault, and what is said of it."""
+
+    NOTHING = "not-found", "the reference {} leads to nothing"
+    SEVERAL_ENTRIES = "multiple-matches", "several entries are called {}"
+    SEVERAL_MATCHES = "multiple-matches", "several resources match {}"
 
 
 @dataclass(slots=True)
@@ -37,6 +46,11 @@ class Link:
     def literal(self) -> str | None:
         """ "Type/id" of a reference to a resource of this server, without a version."""
         return unversioned(self.own) if self.own else None
+
+    def fault(self, lost: Lost) -> Issue:
+        """What is wrong with the reference, and where."""
+        code, text = lost.value
+        return Issue(code, text.format(repr(self.sent[:120])), self.path)
 
     @property
     def path(self) -> str:
@@ -90,11 +104,6 @@ def rewrite(link: Link, targets: Mapping[str, str]) -> bool:
     link.holder["reference"] = target
     link.is_inside = True
     return True
-
-
-def dangling(link: Link) -> Issue:
-    """The fault of a reference that leads to nothing."""
-    return Issue("not-found", f"the reference {link.sent[:120]!r} leads to nothing", link.path)
 
 
 def rewrite_urls(urls: Iterable[tuple[dict[str, Any], str, str]], targets: Mapping[str, str]) -> None:
