@@ -26,9 +26,9 @@ _MOST_HEAD_BYTES = 64 * 1024
 _BACKLOG = 2048
 _LOOK_FOR_IDLE_SECONDS = 1.0
 _WITHOUT_BODY = frozenset((204, 304))
-_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
+_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}" for one in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_TEXT = ("content-type", "text/plain; charset=utf-8")
 _LOG = logging.getLogger("local.http_server")
 
 
@@ -74,28 +74,23 @@ class Exchange:
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
 
-    def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def answer(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> None:
         """Send it with its length, unless the client is gone or has been answered before.
 
-        Raises ValueError for a header with a line end in it.
+        Raises ValueError for a header with a line end in it; what is not Latin-1 becomes a question mark.
         """
         if self.answered or self.gone:
             return
-        lines = 2
-        parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, _date_line(int(time.time()))]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-            lines += 1
+        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} ", _date_line(int(time.time()))]
+        lines += [f"{name}: {value}" for name, value in headers]
         if status not in _WITHOUT_BODY:
-            parts.append(b"content-length: %d\r\n" % len(body))
-            lines += 1
+            lines.append(f"content-length: {len(body)}")
         if not self.keeps_alive:
-            parts.append(b"connection: close\r\n")
-            lines += 1
-        parts.append(b"\r\n")
-        head = b"".join(parts)
-        if head.count(b"\n") != lines + 1 or head.count(b"\r") != lines + 1:
+            lines.append("connection: close")
+        text = "\r\n".join(lines)
+        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
             raise ValueError("a header of the answer has a line end in it")
+        head = f"{text}\r\n\r\n".encode("latin-1", "replace")
         self.answered = True
         self._parts.clear()
         has_body = status not in _WITHOUT_BODY and self.method != "HEAD"
@@ -334,5 +329,5 @@ def _origin_form(target: bytes) -> bytes:
 
 
 @lru_cache(maxsize=2)
-def _date_line(second: int) -> bytes:
-    return f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+def _date_line(second: int) -> str:
+    return f"date: {formatdate(second, usegmt=True)}"

@@ -31,28 +31,21 @@ class Operation(msgspec.Struct, rename="camel"):
     if_none_match: str | None = None
 
 
-class _Failed(Exception):
-    """Ends the transaction; the operation at `index` said `error`."""
-
-    def __init__(self, index: int, error: CosmosError) -> None:
-        super().__init__(error.message)
-        self.index = index
-        self.error = error
-
-
 def execute(account: Account, request: Request) -> Answer:
     """200 with a result for each operation; 207 where one failed, which keeps its status while all others say 424."""
     container = account.container(request)
-    key = container.key.of_header(request.header("x-ms-documentdb-partitionkey"))
+    key = container.key.of_header(request.header(b"x-ms-documentdb-partitionkey"))
     factor = account.consistency.read_factor(request)
     sent = _read(request.body)
-    minimal = (request.header("prefer") or "").lower() == "return=minimal"
+    minimal = (request.header(b"prefer") or "").lower() == "return=minimal"
+    results: list[Result] = []
     try:
         with writing(account.file, container) as writes:
-            results = _results(writes, key, sent)
-    except _Failed as failure:
+            for operation in sent:
+                results.append(_run(writes, key, operation))
+    except CosmosError as error:
         parts = [_FAILED_DEPENDENCY] * len(sent)
-        parts[failure.index] = _refused(failure.error)
+        parts[_place(error, results)] = _refused(error)
         status, charged = 207, 1.0
     else:
         if factor != 1:
@@ -86,26 +79,18 @@ def _read(body: bytes) -> list[Operation]:
     return sent
 
 
-def _results(writes: Writes, key: PartitionKey, sent: list[Operation]) -> list[Result]:
-    """What the operations did; raises _Failed for the first one that cannot be carried out."""
-    results: list[Result] = []
-    try:
-        try:
-            for operation in sent:
-                run = _OPERATIONS.get(operation.operation_type)
-                if run is None:
-                    raise bad_request(
-                        f"The operation type {operation.operation_type[:40]!r} is not supported in a batch."
-                    )
-                results.append(run(writes, key, operation))
-        finally:
-            writes.flush()  # a creation that fails comes before whatever failed after it
-    except AlreadyExistsError as error:
-        created = [None if result.item is None else result.item.number for result in results]
-        raise _Failed(created.index(error.number), error) from error
-    except CosmosError as error:
-        raise _Failed(len(results), error) from error
-    return results
+def _run(writes: Writes, key: PartitionKey, operation: Operation) -> Result:
+    run = _OPERATIONS.get(operation.operation_type)
+    if run is None:
+        raise bad_request(f"The operation type {operation.operation_type[:40]!r} is not supported in a batch.")
+    return run(writes, key, operation)
+
+
+def _place(error: CosmosError, results: list[Result]) -> int:
+    """Which operation has failed, after those that gave `results`; that a creation has is told only later."""
+    if not isinstance(error, AlreadyExistsError):
+        return len(results)
+    return [result.item.number if result.item else None for result in results].index(error.number)
 
 
 def _create(writes: Writes, key: PartitionKey, operation: Operation) -> Result:

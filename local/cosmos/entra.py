@@ -37,7 +37,7 @@ class EntraTokens:
         """Raises CosmosError 401 for a token that does not hold, 403 for what no token may do."""
         if request.scheme != "https":
             raise _unauthorized("Entra tokens are accepted over HTTPS only.")
-        token = unquote(request.header("authorization") or "").removeprefix(_PREFIX)
+        token = unquote(request.header(b"authorization") or "").removeprefix(_PREFIX)
         claims = await self._claims(token)
         if claims.get("iss") != self._issuer:
             raise _unauthorized("The issuer of the token is not the one of this account.")
@@ -88,7 +88,7 @@ def _audiences(claims: dict[str, Any]) -> set[str]:
 
 
 def _host_name(request: Request) -> str:
-    return urlsplit(f"//{request.header('host') or ''}").hostname or ""
+    return urlsplit(f"//{request.header(b'host') or ''}").hostname or ""
 
 
 def _is_for_data(request: Request) -> bool:

@@ -106,6 +106,6 @@ def refusal_of(rule: Rule) -> CosmosError | None:
 
 
 def _kind(request: Request) -> _Kind:
-    if request.flag("x-ms-documentdb-isquery"):
+    if request.flag(b"x-ms-documentdb-isquery"):
         return "query"
     return "write" if request.method in _WRITES else "read"

@@ -31,7 +31,7 @@ def read_feed(account: Account, request: Request) -> Awaitable[Answer]:
     container = account.container(request)
     factor = account.consistency.read_factor(request)
     scope = scope_of(request, container.key, account.ranges) or Scope(None, WHOLE, None)
-    token = request.header("x-ms-continuation")
+    token = request.header(b"x-ms-continuation")
     start = read_token(token, _EVERYTHING) if token else None
     execution = Execution(parse(_ALL), {}, container, scope)
     limits = Limits(rows=page_size(request))
@@ -51,8 +51,8 @@ async def change_feed(account: Account, request: Request) -> Answer:
     """GET with `A-IM`: what was written after the ETag of the last page, in the order of writing; 304 for nothing."""
     container = account.container(request)
     factor = account.consistency.read_factor(request)
-    mode = (request.header("a-im") or "").lower()
-    since = request.header("if-none-match")
+    mode = (request.header(b"a-im") or "").lower()
+    since = request.header(b"if-none-match")
     if mode == _ALL_VERSIONS:
         _require_versions(container, since)
     elif mode != _LATEST_VERSION:
@@ -86,7 +86,7 @@ def _require_versions(container: Container, since: str | None) -> None:
 
 
 def _wanted(request: Request, container: Container, scope: Scope, since: str | None) -> Wanted:
-    begin = request.header("if-modified-since")
+    begin = request.header(b"if-modified-since")
     return Wanted(
         after=_after(since, container),
         epk=None if scope.key is None else scope.key.epk,

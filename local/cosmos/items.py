@@ -24,7 +24,7 @@ def create_or_upsert(account: Account, request: Request) -> Answer:
     document = read_document(request.body)
     if_match = _write_condition(request)
     with writing(account.file, container) as writes:
-        if request.flag("x-ms-documentdb-is-upsert"):
+        if request.flag(b"x-ms-documentdb-is-upsert"):
             result = operations.upsert(writes, key, document, if_match)
         else:
             result = operations.create(writes, key, document)
@@ -37,7 +37,7 @@ def read(account: Account, request: Request) -> Answer:
     key = _key(container, request)
     factor = account.consistency.read_factor(request)
     current = read_item(account.file.connection, container, key.epk, request.segments[5])
-    result = operations.read(current, request.header("if-none-match"))
+    result = operations.read(current, request.header(b"if-none-match"))
     result.charge *= factor
     return _answer(account, container, key, result, with_body=result.status == 200)
 
@@ -84,7 +84,7 @@ def delete_partition(account: Account, request: Request) -> Answer:
 
 
 def _key(container: Container, request: Request) -> PartitionKey:
-    return container.key.of_header(request.header("x-ms-documentdb-partitionkey"))
+    return container.key.of_header(request.header(b"x-ms-documentdb-partitionkey"))
 
 
 def _write_condition(request: Request) -> str | None:
@@ -93,11 +93,11 @@ def _write_condition(request: Request) -> str | None:
         raise bad_request("If-None-Match is for reads only: the service does not look at it on a write.")
     if _PRE_TRIGGER in headers or _POST_TRIGGER in headers:
         raise bad_request("This server has no triggers, so none can be included in a write.")
-    return request.header("if-match")
+    return request.header(b"if-match")
 
 
 def _written(account: Account, container: Container, key: PartitionKey, request: Request, result: Result) -> Answer:
-    minimal = (request.header("prefer") or "").lower() == "return=minimal"
+    minimal = (request.header(b"prefer") or "").lower() == "return=minimal"
     return _answer(account, container, key, result, with_body=not minimal)
 
 

@@ -70,7 +70,7 @@ def query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     execution = execution_of(parsed, sent.parameters, container, scope, partial=partial)
     pinned = execution.pinned
     if named is None and pinned is None:
-        if not request.flag("x-ms-documentdb-query-enablecrosspartition"):
+        if not request.flag(b"x-ms-documentdb-query-enablecrosspartition"):
             raise bad_request(
                 "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition"
                 " to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
@@ -105,7 +105,7 @@ def plan(account: Account, request: Request) -> Answer:
     """POST of a query whose plan is asked for."""
     account.container(request)
     sent = _read(request)
-    features = request.header("x-ms-cosmos-supported-query-features") or ""
+    features = request.header(b"x-ms-cosmos-supported-query-features") or ""
     supported = {feature.strip() for feature in features.split(",")}
     described = query_plan(parse(sent.text), sent.text, sent.parameters, supported)
     return Answer(200, msgspec.json.encode(described), charge=charge.MANAGEMENT)
@@ -140,7 +140,7 @@ class _Run:
         headers["x-ms-item-count"] = str(len(page.rows))
         if page.next is not None:
             headers["x-ms-continuation"] = page.next.token(self.fingerprint)
-        if self.request.flag("x-ms-documentdb-populatequerymetrics"):
+        if self.request.flag(b"x-ms-documentdb-populatequerymetrics"):
             headers["x-ms-documentdb-query-metrics"] = _metrics(page)
         return Answer(200, body, headers, self.read_factor * charge.query(page.items_loaded, page.size))
 
@@ -158,7 +158,7 @@ def feed_headers(account: Account, container: Container, range_id: str | None) -
 
 def page_size(request: Request) -> int:
     """How many items the caller wants at most on a page."""
-    wanted = request.number("x-ms-max-item-count")
+    wanted = request.number(b"x-ms-max-item-count")
     if wanted is None or wanted == -1:
         return MAX_PAGE_ITEMS
     if wanted < 1:
@@ -181,7 +181,7 @@ def _read(request: Request) -> _Sent:
 
 
 def _start(request: Request, fingerprint: str) -> Position | None:
-    token = request.header("x-ms-continuation")
+    token = request.header(b"x-ms-continuation")
     return None if not token else read_token(token, fingerprint)
 
 

@@ -83,17 +83,17 @@ class Ranges:
 
 def scope_of(request: Request, definition: KeyDefinition, ranges: Ranges) -> Scope | None:
     """The scope that a query or feed request names by its headers; None if it names none."""
-    range_id = request.header("x-ms-documentdb-partitionkeyrangeid")
+    range_id = request.header(b"x-ms-documentdb-partitionkeyrangeid")
     if range_id is not None:
         range_id = range_id.rpartition(",")[2]  # "<container rid>,<range id>" is allowed
         interval = ranges.interval(range_id)
-        start, end = request.header("x-ms-start-epk"), request.header("x-ms-end-epk")
+        start, end = request.header(b"x-ms-start-epk"), request.header(b"x-ms-end-epk")
         if start is not None or end is not None:
-            if (request.header("x-ms-read-key-type") or "") != "EffectivePartitionKeyRange":
+            if (request.header(b"x-ms-read-key-type") or "") != "EffectivePartitionKeyRange":
                 raise bad_request("The header x-ms-read-key-type must say EffectivePartitionKeyRange.")
             interval = interval.clipped(Interval((start or LOWEST).upper(), (end or HIGHEST).upper()))
         return Scope(None, interval, range_id)
-    text = request.header("x-ms-documentdb-partitionkey")
+    text = request.header(b"x-ms-documentdb-partitionkey")
     if text is None:
         return None
     key = definition.prefix_of_header(text)

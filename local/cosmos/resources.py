@@ -34,7 +34,7 @@ class _Query(msgspec.Struct):
 
 def read_account(account: Account, request: Request) -> Answer:
     """The account under the name that the caller uses for it, since the client goes on with the endpoint it is told."""
-    host = request.header("host") or "localhost"
+    host = request.header(b"host") or "localhost"
     location = {"name": _REGION, "databaseAccountEndpoint": f"{request.scheme}://{host}/"}
     return _json(
         200,
@@ -123,7 +123,7 @@ def read_ranges(account: Account, request: Request) -> Answer:
     """GET …/pkranges: a feed that a client reads until it gets a 304."""
     container = account.catalog.container(request.segments[1], request.segments[3])
     etag = f'"{len(account.ranges.intervals)}"'
-    if request.header("if-none-match") == etag:
+    if request.header(b"if-none-match") == etag:
         return Answer(304, headers={"etag": etag}, charge=charge.MANAGEMENT)
     described = [
         {**one, "_rid": container.rid, "_self": f"{container.self_link}pkranges/{one['id']}/", "_etag": etag, "_ts": 0}
@@ -170,11 +170,11 @@ def _container(account: Account, request: Request) -> Container:
 
 
 def _throughput(request: Request) -> dict[str, Any] | None:
-    throughput = request.number("x-ms-offer-throughput")
+    throughput = request.number(b"x-ms-offer-throughput")
     if throughput is not None:
         _check_throughput(throughput)
         return {"offerThroughput": throughput}
-    autopilot = request.header("x-ms-cosmos-offer-autopilot-settings")
+    autopilot = request.header(b"x-ms-cosmos-offer-autopilot-settings")
     if autopilot is None:
         return None
     settings = read_object(autopilot.encode())

@@ -60,7 +60,7 @@ class Server:
         group = self._account.file.group
         if group is not None:
             answer = await _once_committed(group, answer)
-        exchange.answer(answer.status, _head(headers, answer), answer.body)
+        exchange.answer(answer.status, _headers(headers, answer), answer.body)
 
     async def _answer(self, request: Request) -> Answer:
         faults = self._account.faults
@@ -145,11 +145,11 @@ def refusal(error: CosmosError) -> Answer:
 
 def _create_item_batch_or_query(account: Account, request: Request) -> Answer | Awaitable[Answer]:
     """POST on the items of a container: its headers say which of four things it is."""
-    if request.flag("x-ms-cosmos-is-query-plan-request"):
+    if request.flag(b"x-ms-cosmos-is-query-plan-request"):
         return queries.plan(account, request)
     if _is_query(request):
         return queries.query(account, request)
-    if request.flag("x-ms-cosmos-is-batch-request"):
+    if request.flag(b"x-ms-cosmos-is-batch-request"):
         return batch.execute(account, request)
     return items.create_or_upsert(account, request)
 
@@ -203,19 +203,20 @@ def _handler(request: Request) -> Handler:
 
 
 def _is_query(request: Request) -> bool:
-    return request.flag("x-ms-documentdb-isquery") or (request.header("content-type") or "").startswith(_QUERY_TYPES)
+    return request.flag(b"x-ms-documentdb-isquery") or (request.header(b"content-type") or "").startswith(_QUERY_TYPES)
 
 
-def _head(sent: dict[bytes, bytes], answer: Answer) -> list[tuple[bytes, bytes]]:
+def _headers(sent: dict[bytes, bytes], answer: Answer) -> list[tuple[str, str]]:
+    asked_as = sent.get(b"x-ms-activity-id")
     return [
-        (b"content-type", answer.content_type.encode()),
-        (b"x-ms-activity-id", sent.get(b"x-ms-activity-id") or _activity_id()),
-        (b"x-ms-request-charge", b"%.2f" % answer.charge),
-        (b"x-ms-version", b"2020-07-15"),
-        *[(name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()],
+        ("content-type", answer.content_type),
+        ("x-ms-activity-id", _activity_id() if asked_as is None else asked_as.decode("latin-1")),
+        ("x-ms-request-charge", f"{answer.charge:.2f}"),
+        ("x-ms-version", "2020-07-15"),
+        *answer.headers.items(),
     ]
 
 
-def _activity_id() -> bytes:
-    digits = b"%032x" % random.getrandbits(128)
-    return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+def _activity_id() -> str:
+    digits = f"{random.getrandbits(128):032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -58,10 +58,10 @@ class Throughput:
 
 def ranges_of(request: Request, definition: KeyDefinition, ranges: Ranges) -> list[str]:
     """The ids of the ranges that a request on items is about: the one it names, that of its key, or all."""
-    range_id = request.header("x-ms-documentdb-partitionkeyrangeid")
+    range_id = request.header(b"x-ms-documentdb-partitionkeyrangeid")
     if range_id is not None:
         return [range_id.rpartition(",")[2]]
-    key = request.header("x-ms-documentdb-partitionkey")
+    key = request.header(b"x-ms-documentdb-partitionkey")
     if key is not None:
         return [ranges.id_of(definition.prefix_of_header(key).epk)]
     return [str(number) for number in range(len(ranges.intervals))]

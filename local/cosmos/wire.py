@@ -21,24 +21,24 @@ class Request:
     scheme: str = "http"
     wants_empty_page: bool = False  # a test wants to see that callers go on after a page without items
 
-    def header(self, name: str) -> str | None:
+    def header(self, name: bytes) -> str | None:
         """The value of a header; `name` in lower case."""
-        value = self.headers.get(name.encode())
+        value = self.headers.get(name)
         return None if value is None else value.decode("utf-8", "replace")
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: bytes) -> bool:
         """True if the header says so; clients write True and true."""
-        return self.headers.get(name.encode(), b"").lower() == b"true"
+        return name in self.headers and self.headers[name].lower() == b"true"
 
-    def number(self, name: str) -> int | None:
+    def number(self, name: bytes) -> int | None:
         """A header that is a whole number, or None where it is absent."""
-        value = self.headers.get(name.encode())
+        value = self.headers.get(name)
         if value is None:
             return None
         try:
             return int(value)
         except ValueError:
-            raise bad_request(f"The value of the header {name} is not a whole number.") from None
+            raise bad_request(f"The value of the header {name.decode()} is not a whole number.") from None
 
 
 @dataclass(slots=True)

@@ -101,4 +101,4 @@ class Admin:
 
 
 def _json(content: Any) -> Answer:
-    return Answer(200, [(b"content-type", b"application/json; charset=utf-8")], json.dumps(content).encode())
+    return Answer(200, [("content-type", "application/json; charset=utf-8")], json.dumps(content).encode())

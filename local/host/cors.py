@@ -20,9 +20,9 @@ class Cors:
             return None
         allowed = self.headers(headers)
         if allowed:
-            allowed.append((b"access-control-allow-methods", wanted.encode("latin-1", "replace")))
+            allowed.append(("access-control-allow-methods", wanted))
             if asked := headers.get("access-control-request-headers"):
-                allowed.append((b"access-control-allow-headers", asked.encode("latin-1", "replace")))
+                allowed.append(("access-control-allow-headers", asked))
         return Answer(204, allowed)
 
     def headers(self, headers: Mapping[str, str]) -> Headers:
@@ -31,10 +31,10 @@ class Cors:
         if origin is None or not self._origins:
             return []
         if "*" in self._origins:
-            return [(b"access-control-allow-origin", b"*")]
+            return [("access-control-allow-origin", "*")]
         if origin.lower() not in self._origins:
             return []
-        added = [(b"access-control-allow-origin", origin.encode("latin-1", "replace")), (b"vary", b"Origin")]
+        added = [("access-control-allow-origin", origin), ("vary", "Origin")]
         if self._credentials:
-            added.append((b"access-control-allow-credentials", b"true"))
+            added.append(("access-control-allow-credentials", "true"))
         return added

@@ -80,9 +80,7 @@ class HttpSide:
             (function, function.trigger) for function in functions if isinstance(function.trigger, HttpTrigger)
         ]
         self._invocations, self._keys, self._cors, self._admin = invocations, keys, cors, admin
-        self._custom: Headers = [
-            (name.lower().encode(), value.encode()) for name, value in config.custom_headers.items()
-        ]
+        self._custom: Headers = [(name.lower(), value) for name, value in config.custom_headers.items()]
         self._limits, self._homepage = limits, homepage
         self._free = asyncio.Semaphore(limits.concurrent) if limits.concurrent else None
         self._outstanding = 0
@@ -113,7 +111,7 @@ class HttpSide:
     async def _answer(self, request: Request, exchange: Exchange, added: Headers) -> Answer | None:
         """None where there is nobody to answer any more."""
         if not self.ready:
-            return Answer(503, [(b"content-type", b"text/plain")], b"Function host is not running.")
+            return Answer(503, [("content-type", "text/plain")], b"Function host is not running.")
         if request.path.lower().startswith("/admin/"):
             try:
                 body = await _body(exchange, request.headers, self._limits.body_bytes)
@@ -146,7 +144,7 @@ class HttpSide:
         return None
 
     def _home(self) -> Answer:
-        return Answer(200, [(b"content-type", b"text/html")], HOMEPAGE) if self._homepage else empty(204)
+        return Answer(200, [("content-type", "text/html")], HOMEPAGE) if self._homepage else empty(204)
 
     async def _run(
         self, function: Function, request: Request, values: Mapping[str, str], exchange: Exchange, added: Headers

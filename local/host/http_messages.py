@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 
 from local.host.shapes import Message, TypedData
 
-Headers = list[tuple[bytes, bytes]]
+Headers = list[tuple[str, str]]
 # Set by the server, or a matter of one connection: a function's own would contradict what is sent.
 NOT_PASSED_ON = frozenset({"content-length", "transfer-encoding", "connection", "date", "server", "keep-alive"})
 WITHOUT_LENGTH = frozenset({204, 304})
@@ -96,17 +96,17 @@ def answer_of(value: TypedData | None) -> Answer:
         return _whole_answer(value.value)
     if value.kind == "string":
         return _text_answer(value.value)
-    return Answer(200, [(b"content-type", b"application/octet-stream")], bytes(value.value))
+    return Answer(200, [("content-type", "application/octet-stream")], bytes(value.value))
 
 
 def _whole_answer(http: Message) -> Answer:
-    # ASCII, or an error: Azure's server sends no other header either.
     headers = [
-        (name.lower().encode("ascii"), str(value).encode("ascii"))
-        for name, value in http.headers.items()
-        if name.lower() not in NOT_PASSED_ON
+        (lower, str(value)) for name, value in http.headers.items() if (lower := name.lower()) not in NOT_PASSED_ON
     ]
-    headers += [(b"set-cookie", cookie_text(cookie).encode("ascii")) for cookie in http.cookies or ()]
+    headers += [("set-cookie", cookie_text(cookie)) for cookie in http.cookies or ()]
+    for name, value in headers:
+        if not (name.isascii() and value.isascii()):  # Azure's server sends no other header either
+            raise ValueError(f"the header {name} has a character that is not ASCII")
     status = int(http.status_code)
     if not 100 <= status <= 599:
         raise ValueError(f"{status} is no HTTP status")
@@ -118,28 +118,26 @@ def _text_answer(text: str) -> Answer:
     try:
         content = json.loads(text)
     except ValueError:
-        return Answer(200, [(b"content-type", b"text/plain; charset=utf-8")], text.encode())
+        return Answer(200, [("content-type", "text/plain; charset=utf-8")], text.encode())
     if isinstance(content, dict) and "body" in content:
         return _described_answer(content)
     return _json_answer(200, [], content)
 
 
 def _described_answer(content: Mapping[str, Any]) -> Answer:
-    headers = [
-        (str(name).lower().encode(), str(value).encode()) for name, value in (content.get("headers") or {}).items()
-    ]
+    headers = [(str(name).lower(), str(value)) for name, value in (content.get("headers") or {}).items()]
     status = int(content.get("status") or content.get("statusCode") or 200)
     body = content["body"]
     if not isinstance(body, str):
         return _json_answer(status, headers, body)
-    if not any(name == b"content-type" for name, _ in headers):
-        headers.append((b"content-type", b"text/plain; charset=utf-8"))
+    if not any(name == "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain; charset=utf-8"))
     return Answer(status, headers, body.encode())
 
 
 def _json_answer(status: int, headers: Headers, content: Any) -> Answer:
-    if not any(name == b"content-type" for name, _ in headers):
-        headers = [*headers, (b"content-type", b"application/json; charset=utf-8")]
+    if not any(name == "content-type" for name, _ in headers):
+        headers = [*headers, ("content-type", "application/json; charset=utf-8")]
     return Answer(status, headers, json.dumps(content, indent=2, ensure_ascii=False).encode())
 
 

@@ -39,9 +39,9 @@ class Server:
             await self.go_on.wait()
             exchange.answer(200, [], b"held")
         elif path == b"/empty":
-            exchange.answer(204, [(b"x", b"1")], b"never sent")
+            exchange.answer(204, [("x", "1")], b"never sent")
         elif path == b"/split":
-            exchange.answer(200, [(b"x", b"1\r\nset-cookie: a=b")])
+            exchange.answer(200, [("x", "1\r\nset-cookie: a=b")])
         elif path == b"/large":
             exchange.answer(200, [], LARGE)
         elif path == b"/cut":
@@ -58,7 +58,7 @@ class Server:
             exchange.answer(413, [])
             return
         self.seen.append(exchange.headers)
-        exchange.answer(200, [(b"x-query", exchange.query)], exchange.path + b" " + body)
+        exchange.answer(200, [("x-query", exchange.query.decode())], exchange.path + b" " + body)
 
 
 @pytest.fixture

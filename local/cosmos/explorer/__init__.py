@@ -18,7 +18,7 @@ def page_for(request: Request) -> Answer | None:
     if request.method != "GET" or b"authorization" in request.headers:
         return None
     if not request.segments:
-        return _file("") if "text/html" in (request.header("accept") or "") else None
+        return _file("") if "text/html" in (request.header(b"accept") or "") else None
     if len(request.segments) == 2 and request.segments[0] == "_local" and request.segments[1] in _FILES:
         return _file(request.segments[1])
     return None

@@ -42,6 +42,46 @@ class DataInUse(Exception):
     """Another server has the data; two would give out the same numbers."""
 
 
+class Work:
+    """What one request writes: as one with what others write in the same group, or by itself.
+
+    Most requests write with a single statement, which is whole by itself: only for more of them a transaction is begun.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, is_alone: bool) -> None:
+        self._connection, self._is_alone = connection, is_alone
+        self._is_begun = False
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For any number of statements: from the first one on they are taken back together."""
+        if not self._is_begun:
+            # IMMEDIATE would also wait for whoever writes the index
+            self._connection.execute("BEGIN" if self._is_alone else "SAVEPOINT request")
+            self._is_begun = True
+        return self._connection
+
+    @property
+    def last_statement(self) -> sqlite3.Connection:
+        """For one statement after which there are no more."""
+        return self._connection
+
+    def end(self) -> None:
+        """Keep what was written; where this fails, `undo` it."""
+        if self._is_begun:
+            self._connection.execute("COMMIT" if self._is_alone else "RELEASE request")
+
+    def undo(self) -> None:
+        """Take back what was written."""
+        if not self._is_begun or not self._connection.in_transaction:
+            return  # where the disk is full SQLite has ended it; the commit of a group will fail
+        if self._is_alone:
+            self._connection.execute("ROLLBACK")
+        else:
+            self._connection.execute("ROLLBACK TO request")
+            self._connection.execute("RELEASE request")
+
+
 class Database:
     """Opens or creates `path`. What is committed survives the death of this process, not a power cut.
 
@@ -73,26 +113,23 @@ class Database:
         self._loop, self._is_alone = asyncio.get_running_loop(), is_alone
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[Work]:
         """Everything inside is written, or nothing is; when, is told by `group`, and at once where there is none."""
         # Where nobody else is waiting, there is nothing to wait for.
         if self._loop is None or (self.group is None and self._is_alone()):
-            with self.transaction() as connection:
-                yield connection
-            return
-        if self.group is None:
-            self.connection.execute("BEGIN")
-            self.group = self._loop.create_future()
-            self._loop.call_soon(self.commit_group)
-        self.connection.execute("SAVEPOINT request")
+            work = Work(self.connection, is_alone=True)
+        else:
+            if self.group is None:
+                self.connection.execute("BEGIN")
+                self.group = self._loop.create_future()
+                self._loop.call_soon(self.commit_group)
+            work = Work(self.connection, is_alone=False)
         try:
-            yield self.connection
+            yield work
+            work.end()
         except BaseException:
-            if self.connection.in_transaction:  # where the disk is full SQLite has ended it, and the commit will fail
-                self.connection.execute("ROLLBACK TO request")
-                self.connection.execute("RELEASE request")
+            work.undo()
             raise
-        self.connection.execute("RELEASE request")
 
     def commit_group(self) -> None:
         """Commit what is written so far, and let its answers go."""
@@ -114,7 +151,7 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is written at once, or nothing is."""
         self.commit_group()
-        self.connection.execute("BEGIN")  # IMMEDIATE would also wait for whoever writes the index
+        self.connection.execute("BEGIN")
         try:
             yield self.connection
             self.connection.execute("COMMIT")

@@ -15,7 +15,7 @@ from local.cosmos.documents import Document, stored_text
 from local.cosmos.errors import CosmosError
 from local.cosmos.storage.catalog import INSERTED_AT_ONCE, Container
 from local.cosmos.storage.counters import Counters, keep
-from local.cosmos.storage.database import Database
+from local.cosmos.storage.database import Database, Work
 from local.cosmos.storage.unique_keys import claim
 from local.cosmos.storage.versions import Version, forget, record
 
@@ -59,9 +59,9 @@ def now() -> int:
 class Writes:
     """A transaction on one container: all its writes share one `lsn` and one `_ts`."""
 
-    def __init__(self, connection: sqlite3.Connection, container: Container) -> None:
+    def __init__(self, work: Work, container: Container) -> None:
         self.container = container
-        self._connection = connection
+        self._work = work
         self.lsn = container.lsn + 1
         self.ts = now()
         self.last_item = container.last_item
@@ -99,20 +99,27 @@ class Writes:
         self._new.append((self.last_item, epk, item_id, self.lsn, self.ts, ttl, expires, etag, body))
         return StoredItem(self.last_item, epk, item_id, self.lsn, self.ts, etag, body)
 
-    def flush(self) -> None:
-        """Write what was created; raises AlreadyExistsError, and then nothing more may be written."""
+    def flush(self, *, is_last: bool = False) -> None:
+        """Write what was created; raises AlreadyExistsError, and then nothing more may be written.
+
+        is_last  nothing else is written in the transaction
+        """
         new, self._new = self._new, []
         several, one = self.container.insert_several, self.container.insert_one
+        is_whole = is_last and len(new) in (1, INSERTED_AT_ONCE)
         while len(new) >= INSERTED_AT_ONCE:
             rows, new = new[:INSERTED_AT_ONCE], new[INSERTED_AT_ONCE:]
+            connection = self._work.last_statement if is_whole else self._connection
             try:
-                self._connection.execute(several, list(chain.from_iterable(rows)))
+                connection.execute(several, list(chain.from_iterable(rows)))
             except sqlite3.IntegrityError:
                 new = rows + new  # nothing of it is written; one by one they tell which it is
+                is_whole = False
                 break
         for row in new:
+            connection = self._work.last_statement if is_whole else self._connection
             try:
-                self._connection.execute(one, row)
+                connection.execute(one, row)
             except sqlite3.IntegrityError:
                 raise AlreadyExistsError(row[0]) from None
 
@@ -157,6 +164,10 @@ class Writes:
         numbers = msgspec.json.encode([row[0] for row in rows]).decode()
         self._connection.execute(f"DELETE FROM {table} WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
 
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._work.connection
+
     def _delete_expired(self, epk: str) -> None:
         """What has expired does not hold its unique values any more."""
         self._connection.execute(f"DELETE FROM {self.container.table} WHERE epk = ? AND expires <= ?", (epk, self.ts))
@@ -184,13 +195,20 @@ class Writes:
 
 @contextmanager
 def writing(file: Database, container: Container) -> Iterator[Writes]:
-    """A transaction on `container`; the counters go up with it, in the file and in memory."""
-    with file.write() as connection:
-        writes = Writes(connection, container)
-        yield writes
-        writes.flush()
+    """A transaction on `container`; the counters go up with it, in the file and in memory.
+
+    Raises AlreadyExistsError for what was to be created, also where something else has failed after it.
+    """
+    with file.write() as work:
+        writes = Writes(work, container)
+        try:
+            yield writes
+        except CosmosError:
+            writes.flush()
+            raise
+        writes.flush(is_last=not writes.removed)
         if writes.removed:
-            keep(connection, container.number, Counters(writes.lsn, writes.last_item))
+            keep(work.connection, container.number, Counters(writes.lsn, writes.last_item))
     if writes.count:
         container.lsn, container.last_item = writes.lsn, writes.last_item
         container.removed += writes.removed
