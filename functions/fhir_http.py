@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ import azure.functions as func
 from shared_code import errors
 from shared_code.azure.clients import fetch_json
 from shared_code.azure.settings import settings
+from shared_code.events import Outcome, log_event
 from shared_code.fhir import Resource, answer, dump, parse
 from shared_code.identity import Caller, TokenChecker
 
@@ -24,7 +25,6 @@ MAX_RESOURCE_BODY_BYTES = 4_000_000  # a resource of 1.5 MB may be sent with whi
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", "text/json"})
 _JSON_FORMATS = _JSON_TYPES | {"json"}
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Answer:
 
 # What may be raised before anybody has looked at the token.
 _BEFORE_TOKEN = (errors.MethodNotAllowed, errors.NotAcceptable, errors.NotImplementedHere)
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # of a resource, or its type: anything else in a path may be anybody's name
+_COME_AGAIN = frozenset({429, 503})
 Interaction = Callable[[func.HttpRequest], Awaitable[Answer]]
 Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -60,18 +62,15 @@ def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
             before_token = isinstance(error, _BEFORE_TOKEN) and not is_open
             result = failure(await _token_first(req, error) if before_token else error)
         except Exception:
-            _log.exception("%s failed", interaction.__name__)
+            log_event(interaction.__name__, "failure", with_traceback=True)
             result = failure(errors.PortalError("the server failed; the fault is in its log"))
-        _log.info(
-            dump(
-                {
-                    "operation": interaction.__name__,
-                    "method": req.method,
-                    "type": req.route_params.get("type", ""),
-                    "status": result.status,
-                    "ms": round((time.perf_counter() - began) * 1000, 1),
-                }
-            )
+        log_event(
+            interaction.__name__,
+            _outcome(result.status),
+            method=req.method,
+            status=result.status,
+            ms=round((time.perf_counter() - began) * 1000, 1),
+            **{name: value for name, value in req.route_params.items() if _ID.fullmatch(value)},
         )
         body = b"" if result.body is None else result.body.encode()  # to HEAD the host sends its length alone
         headers = {"Cache-Control": "no-store", **result.headers}
@@ -81,6 +80,12 @@ def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
     # wraps() leaves a way back to the undecorated function, which the worker would index instead of this one.
     del function.__wrapped__
     return function
+
+
+def _outcome(status: int) -> Outcome:
+    if status in _COME_AGAIN:
+        return "delayed"
+    return "success" if status < 400 else "refused" if status < 500 else "failure"
 
 
 async def _token_first(req: func.HttpRequest, error: errors.PortalError) -> errors.PortalError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import azure.functions as func
 
+from shared_code.events import log_event
 from shared_code.reminders import plan_reminders, send_due
 
 blueprint = func.Blueprint()
-_log = logging.getLogger(__name__)
 
 
 @blueprint.function_name("reminders_plan")
@@ -17,7 +15,7 @@ _log = logging.getLogger(__name__)
 async def reminders_plan(timer: func.TimerRequest) -> None:
     """Follow the changes of the records; a run that fires twice or was missed plans the same."""
     if count := await plan_reminders():
-        _log.info("reminders: looked at %d changed resources", count)
+        log_event("reminders_plan", "success", resources=count)
 
 
 @blueprint.function_name("outbox_send")
@@ -25,4 +23,4 @@ async def reminders_plan(timer: func.TimerRequest) -> None:
 async def outbox_send(timer: func.TimerRequest) -> None:
     """Send what is due; a run that fires twice sends nothing twice, one that was missed is made up for."""
     if outcomes := await send_due():
-        _log.info("outbox: %s", ", ".join(f"{count} {state}" for state, count in sorted(outcomes.items())))
+        log_event("outbox_send", "success", notifications=dict(sorted(outcomes.items())))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 import azure.functions as func
 
 from functions.fhir_http import ALL_METHODS, Answer, caller_of, fhir_http, json_answer, query_of, require_method
+from shared_code.events import log_event
 from shared_code.statistics import daily_statistics
 
 blueprint = func.Blueprint()
-_log = logging.getLogger(__name__)
 
 
 @blueprint.function_name("statistics_follow")
@@ -19,7 +17,7 @@ async def statistics_follow(timer: func.TimerRequest) -> None:
     """Count the Observations that changed since the last time."""
     followed = await daily_statistics().follow()
     if followed is not None and (followed.items or followed.as_of is None):
-        _log.info("statistics: %d items followed, %s", followed.items, "all" if followed.as_of else "more to come")
+        log_event("statistics_follow", "success", items=followed.items, all_followed=followed.as_of is not None)
 
 
 @blueprint.function_name("statistics")

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Leftmost is lowest: each may import what is left of it, and of its own group itself alone.
 LAYERS = (
-    ("errors",),
+    ("errors", "events"),
     ("azure", "fhir"),
     ("identity", "audit"),
     ("records",),

@@ -9,7 +9,6 @@ A range that splits later stays one here: the SDK's token goes on in all parts o
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from shared_code import errors
 from shared_code.azure.cosmos import Item, cosmos_errors, in_parallel, read_or_none
 from shared_code.azure.leases import utc_now
+from shared_code.events import log_event
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
@@ -28,7 +28,6 @@ type Handle = Callable[[list[Item]], Awaitable[None]]
 
 PAGE_ITEMS = 200
 RUN_SECONDS = 20.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class _Feed:
                     item["id"], body, etag=etag, match_condition=MatchConditions.IfNotModified
                 )
         except (errors.Conflict, errors.VersionConflict):
-            _log.warning("another runner follows %s too", item["id"])
+            log_event("change_feed_follow", "delayed", lease=item["id"], reason="another runner follows it too")
             return None
 
 

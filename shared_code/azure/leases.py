@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from shared_code import errors
 from shared_code.azure.cosmos import cosmos_errors, read_or_none
+from shared_code.events import log_event
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 LEASE_SECONDS = 10.0
-_log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -79,8 +78,8 @@ class Lease:
             try:
                 held = await self.renew()
             except (errors.Busy, errors.Throttled) as fault:
-                _log.warning("lease %s is not renewed: %s", self._name, fault)
-        _log.warning("lease %s was lost to another runner", self._name)
+                log_event("lease_renew", "delayed", lease=self._name, reason=str(fault))
+        log_event("lease_renew", "delayed", lease=self._name, reason="another runner has it")
 
     async def release(self) -> None:
         """Let it go, unless another has it by now. A release that fails leaves it to expire."""
@@ -94,7 +93,7 @@ class Lease:
             with cosmos_errors(f"lease {self._name}"):
                 await self._container.delete_item(self._name, partition_key=self._name, **condition)
         except errors.PortalError as fault:
-            _log.warning("lease %s is left to expire: %s", self._name, fault)
+            log_event("lease_release", "delayed", lease=self._name, reason=str(fault))
 
     async def _write(self, etag: str | None) -> None:
         from azure.core import MatchConditions

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_code import errors
+from shared_code.events import log_event
 from shared_code.fhir import Resource, parse, resource_types
 from shared_code.identity import Caller, read_scopes
 from shared_code.loading.bundles import BundleLoader
@@ -31,7 +31,6 @@ LOADER = Caller("loader", "system", None, read_scopes(["system/*.cruds"]))
 _NO_SUCH_BLOB = (400, 404)  # 400: a name that no blob can have
 # What another try may do without; anything else is wrong with the file and stays so.
 _MAY_PASS = (errors.Busy, errors.Throttled, errors.Conflict)
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class FileLoader:
                 return
             raise
         await job.finish("completed")
-        _log.info("job %s completed with %d errors", job.id, job.item["errorCount"])
+        log_event("load", "success", job=job.id, errors=job.item["errorCount"])
 
     async def state(self, container: str, name: str) -> dict[str, Any]:
         """How the load of a file's present content goes. Raises NotFound where there is no such file."""
@@ -215,7 +214,7 @@ async def _kept(job: Job) -> AsyncIterator[None]:
                 try:
                     await job.save(job.done)
                 except (errors.Busy, errors.Throttled) as fault:  # there is time for two more
-                    _log.warning("job %s: its lease is not renewed: %s", job.id, fault)
+                    log_event("job_lease_renew", "delayed", job=job.id, reason=str(fault))
                 except errors.Conflict:  # somebody else has it; what is under way finds out when it is done
                     return
 

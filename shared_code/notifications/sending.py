@@ -8,7 +8,6 @@ where the service knows of none.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Literal
 from shared_code import errors
 from shared_code.azure.cosmos import Item
 from shared_code.azure.leases import utc_now
+from shared_code.events import log_event
 from shared_code.notifications.email import ENDED, EmailChannel, Message, Operation, PutOff, Refused
 from shared_code.notifications.outbox import Outbox, ended
 from shared_code.notifications.retries import (
@@ -33,7 +33,6 @@ from shared_code.notifications.slots import checkpoint_after, instant_text, minu
 
 RUN_SECONDS = 240.0
 WIDTH = 8
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Sweep:
             state = await (self._follow(item) if item["state"] == "sent" else self._take_turn(item))
         if state:
             self._outcomes[state] += 1
-            _log.info("notification %s: %s", item["id"], state)
+            log_event("notification_send", "success", notification=item["id"], state=state)
 
     # Sending
 
@@ -146,7 +145,7 @@ class Sweep:
             return None  # too late to be sure that nobody takes the next turn meanwhile; somebody will
         answer = await self._channel.send(message, turn["id"])
         if isinstance(answer, Refused):
-            _log.warning("notification %s is refused: %s", turn["id"], answer.reason)
+            log_event("notification_send", "failure", notification=turn["id"], reason=answer.reason)
             return await self._settle(turn, ended(turn, "failed", answer.reason))
         if isinstance(answer, PutOff):
             if answer.throttled:
@@ -155,7 +154,7 @@ class Sweep:
         return await self._settle(turn, _accepted(turn, answer))
 
     async def _put_off(self, turn: Item, why: PutOff) -> str | None:
-        _log.warning("notification %s is put off: %s", turn["id"], why.reason)
+        log_event("notification_send", "delayed", notification=turn["id"], reason=why.reason)
         moment = self._now() + wait_after(turn["attempts"], why.retry_after_seconds)
         await self._outbox.look_again(turn["id"], turn["slot"], moment, datetime.fromisoformat(turn["until"]))
         later = {"state": "planned", "notBefore": instant_text(moment), "inDoubt": why.in_doubt, "reason": why.reason}

@@ -7,7 +7,6 @@ at all, whatever dies when. Source: docs/decisions/0002-transactions.md
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -25,6 +24,7 @@ from shared_code.azure.cosmos import (
     read_many,
     read_or_none,
 )
+from shared_code.events import log_event
 from shared_code.records.headers import ABORTED_KEPT_SECONDS, Aborted, Headers
 from shared_code.records.items import Change, marks, promoted, without_mark
 from shared_code.records.staging import (
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 5.0
 ATTEMPTS = 4
-_log = logging.getLogger(__name__)
 
 
 class Contended(errors.Conflict):
@@ -152,7 +151,7 @@ class Transactions:
             try:
                 await work
             except errors.PortalError as fault:  # the sweep, or whoever meets a mark, does it again
-                _log.warning("a transaction is left for the sweep: %s", fault)
+                log_event("transaction_finish", "delayed", reason=str(fault))
 
         task = asyncio.create_task(quietly())
         self._background.add(task)
