@@ -94,7 +94,8 @@ def criterion(resource_type: str, name: str, value: str, base_url: str = "") -> 
     if parameter.kind == "token":
         if modifier not in ("", "not"):
             raise _unknown_modifier(name, modifier)
-        return Criterion(parameter, negated=modifier == "not", alternatives=tuple(map(_token, parts)))
+        forms = tuple(_token(part, parameter.implied) for part in parts)
+        return Criterion(parameter, negated=modifier == "not", alternatives=forms)
     if parameter.kind == "reference":
         if modifier and modifier not in resource_types():
             raise _unknown_modifier(name, modifier)
@@ -111,13 +112,15 @@ def _unknown_modifier(name: str, modifier: str) -> Malformed:
     return Malformed(f"The modifier ':{modifier}' of '{name}' is not supported.")
 
 
-def _token(part: str) -> str:
-    """The stored form that 'code', 'system|code', '|code' or 'system|' asks for."""
+def _token(part: str, implied: frozenset[str]) -> str:
+    """The stored form that 'code', 'system|code', '|code' or 'system|' asks for; an implied system is not stored."""
     pieces = [_unescaped(piece) for piece in _split(part, "|")]
     if len(pieces) > 2 or not any(pieces):
         raise Malformed(
             f"'{part}' is not a token: [system]|[code], with a backslash before a bar that belongs to either."
         )
+    if len(pieces) == 2 and pieces[0] in implied and pieces[1]:
+        pieces[0] = ""
     return "|".join(escaped(piece) for piece in pieces)
 
 

@@ -22,11 +22,16 @@ type Kind = Literal["token", "reference", "date"]
 
 @dataclass(frozen=True, slots=True)
 class SearchParameter:
-    """One search parameter of one type; `targets` are the types that a reference may point to."""
+    """One search parameter of one type.
+
+    targets   the types that a reference may point to
+    implied   the code systems of an element that is a bare code: what its required value set takes codes from
+    """
 
     name: str
     kind: Kind
     targets: tuple[str, ...] = ()
+    implied: frozenset[str] = frozenset()
 
 
 class _Source(NamedTuple):
@@ -41,7 +46,10 @@ class _Source(NamedTuple):
 def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
     """The served parameters of a type, by name."""
     return MappingProxyType(
-        {name: SearchParameter(name, row["kind"], _targets(row)) for name, row in _served(resource_type).items()}
+        {
+            name: SearchParameter(name, row["kind"], _targets(row), _implied(resource_type, row))
+            for name, row in _served(resource_type).items()
+        }
     )
 
 
@@ -74,6 +82,14 @@ def _targets(row: dict[str, Any]) -> tuple[str, ...]:
     if row["kind"] != "reference":
         return ()
     return tuple(row["targets"] if "targets" in row else sorted(resource_types()))
+
+
+def _implied(resource_type: str, row: dict[str, Any]) -> frozenset[str]:
+    elements = (definition(resource_type) or {})["elements"][resource_type]
+    sets = [
+        elements[path].get("codes") for path, data_type, *_ in row["paths"] if data_type == "code" and path in elements
+    ]
+    return frozenset(system for name in sets if name for system in (definition(f"ValueSet/{name}") or {})["codes"])
 
 
 def _served(resource_type: str) -> dict[str, dict[str, Any]]:
