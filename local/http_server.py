@@ -23,6 +23,7 @@ import httptools
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 _MOST_HEAD_BYTES = 64 * 1024
+_MOST_UNREAD_BYTES = 1024 * 1024
 _BACKLOG = 2048
 _LOOK_FOR_IDLE_SECONDS = 1.0
 _WITHOUT_BODY = frozenset((204, 304))
@@ -57,13 +58,16 @@ class Exchange:
         self.method, self.path, self.query = "", b"", b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.keeps_alive = True
-        self.whole = self.broken_off = self.answered = self.gone = False
+        self.whole = self.broken_off = self.answered = self.gone = self._is_read = False
         self.refusal: tuple[int, bytes] | None = None
 
     async def body(self, most: int) -> bytes:
         """All of it. Raises BrokenOffError, and TooLargeError as soon as there are more than `most` bytes."""
-        if not self.whole and not self._parts and (b"expect", b"100-continue") in self.headers:
-            self._connection.transport.write(_CONTINUE)
+        if not self.whole:
+            if not self._parts and any(name == b"expect" and b"100" in value for name, value in self.headers):
+                self._connection.transport.write(_CONTINUE)
+            self._is_read = True
+            self._connection.look_whether_to_read()
         while True:
             if self._size > most:
                 raise TooLargeError
@@ -96,6 +100,11 @@ class Exchange:
         has_body = status not in _WITHOUT_BODY and self.method != "HEAD"
         self._connection.transport.write(head + body if has_body else head)
         self._connection.go_on()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much of its body waits for the handler that the rest has to wait with the client."""
+        return self._size > _MOST_UNREAD_BYTES and not (self._is_read or self.answered)
 
     def cut(self) -> None:
         """Drop the connection, without an answer."""
@@ -132,7 +141,7 @@ class _Connection(asyncio.Protocol):
         self._receiving = Exchange(self)
         self._target = b""
         self._is_in_head, self._head_bytes = False, 0
-        self._may_write = True
+        self._may_write = self._reads = True
         self._is_broken = False
         self.idle_since = time.monotonic()
         self.transport: asyncio.Transport
@@ -167,6 +176,16 @@ class _Connection(asyncio.Protocol):
             if self._head_bytes > _MOST_HEAD_BYTES:
                 self._refuse(431, b"The head of the request has more than 64 KiB.")
 
+    def eof_received(self) -> bool:
+        """The client sends nothing more; over TCP it may still read."""
+        if not self._exchanges or self.transport.get_extra_info("sslcontext") is not None:
+            return False
+        last = self._exchanges[-1]
+        last.keeps_alive = False
+        if not last.whole:
+            last.end(whole=False)
+        return True
+
     def pause_writing(self) -> None:
         self._may_write = False
 
@@ -184,11 +203,22 @@ class _Connection(asyncio.Protocol):
         following = self._exchanges[0] if self._exchanges else None
         if not answered.keeps_alive or (following is None and self._server.is_stopping):
             self.transport.close()
-        elif following is not None:
+            return
+        if following is not None:
             self._server.begin(following)
         else:
-            self.transport.resume_reading()
             self.idle_since = time.monotonic()
+        self.look_whether_to_read()
+
+    def look_whether_to_read(self) -> None:
+        """Read on where there is no more than one request, and its body is waited for."""
+        reads = len(self._exchanges) < 2 and not (self._exchanges and self._exchanges[0].is_full)
+        if reads != self._reads:
+            self._reads = reads
+            if reads:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
 
     def _refuse(self, status: int, text: bytes) -> None:
         """Answer what cannot be read, and read nothing more."""
@@ -206,7 +236,7 @@ class _Connection(asyncio.Protocol):
         if len(self._exchanges) == 1:
             self._server.begin(exchange)
         else:
-            self.transport.pause_reading()
+            self.look_whether_to_read()
 
     # What the parser calls.
 
@@ -218,7 +248,8 @@ class _Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._receiving.headers.append((name.lower(), value))
+        if self._is_in_head:  # what comes after the chunks of a body is nobody's to read
+            self._receiving.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         exchange = self._receiving
@@ -231,6 +262,7 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._receiving.take(body)
+        self.look_whether_to_read()
 
     def on_message_complete(self) -> None:
         self._receiving.end(whole=True)
@@ -325,7 +357,8 @@ def _origin_form(target: bytes) -> bytes:
     if target.startswith(b"/"):
         return target
     _, found, rest = target.partition(b"://")
-    return b"/" + rest.partition(b"/")[2] if found else target
+    start = min((place for place in (rest.find(b"/"), rest.find(b"?")) if place >= 0), default=len(rest))
+    return b"/" + rest[start:].removeprefix(b"/") if found else target
 
 
 @lru_cache(maxsize=2)

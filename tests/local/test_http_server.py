@@ -126,6 +126,45 @@ async def test_a_request_in_pieces_is_one_request(server: Server, connect: Conne
     assert server.seen == [[(b"x-name", b"value"), (b"content-length", b"3")]]
 
 
+async def test_the_body_of_a_request_that_had_to_wait_arrives(server: Server, connect: Connect) -> None:
+    client = await connect()
+    client.send(b"GET /held HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 4\r\n\r\nab")
+    await asyncio.wait_for(server.reached.wait(), 5)
+    client.send(b"cdGET /c HTTP/1.1\r\n\r\n")
+    await asyncio.sleep(0.02)
+    server.go_on.set()
+    assert [(await client.answer())[2] for _ in range(3)] == [b"held", b"/b abcd", b"/c "]
+
+
+async def test_a_body_that_nobody_reads_waits_with_the_client(server: Server, connect: Connect) -> None:
+    client = await connect()
+    client.send(b"POST /held HTTP/1.1\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 50_000_000)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.writer.drain(), 0.3)
+    server.go_on.set()
+    assert (await client.answer())[2] == b"held"
+    client.send(b"GET /next HTTP/1.1\r\n\r\n")
+    assert (await client.answer())[2] == b"/next "
+
+
+async def test_what_comes_after_the_chunks_is_no_header(server: Server, connect: Connect) -> None:
+    client = await connect()
+    client.send(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: x\r\n\r\n")
+    assert (await client.answer())[2] == b"/a a"
+    assert server.seen == [[(b"transfer-encoding", b"chunked")]]
+
+
+async def test_a_client_that_has_ended_its_side_is_still_answered(server: Server, connect: Connect) -> None:
+    client = await connect()
+    client.send(b"GET /held HTTP/1.1\r\n\r\n")
+    client.writer.write_eof()
+    await asyncio.wait_for(server.reached.wait(), 5)
+    await asyncio.sleep(0.02)
+    server.go_on.set()
+    assert (await client.answer())[2] == b"held"
+    assert await client.rest() == b""
+
+
 async def test_a_body_in_chunks_is_put_together(connect: Connect) -> None:
     client = await connect()
     client.send(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
@@ -135,7 +174,7 @@ async def test_a_body_in_chunks_is_put_together(connect: Connect) -> None:
 
 async def test_a_client_that_asks_first_is_told_to_go_on(connect: Connect) -> None:
     client = await connect()
-    client.send(b"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    client.send(b"POST /a HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n")
     assert (await client.answer())[0] == 100
     client.send(b"abc")
     assert (await client.answer())[2] == b"/a abc"
@@ -256,10 +295,19 @@ async def test_another_protocol_is_not_taken_up(connect: Connect) -> None:
     assert (status, body, headers[b"connection"]) == (200, b"/a ", b"close")
 
 
-async def test_a_whole_url_is_read_for_its_path(connect: Connect) -> None:
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"http://elsewhere:80/a/b?c/d", b"/a/b", b"c/d"),
+        (b"http://elsewhere", b"/", b""),
+        (b"http://elsewhere?a/b", b"/", b"a/b"),
+    ],
+)
+async def test_a_whole_url_is_read_for_its_path(connect: Connect, target: bytes, path: bytes, query: bytes) -> None:
     client = await connect()
-    client.send(b"GET http://elsewhere:80/a/b?c HTTP/1.1\r\n\r\n")
-    assert (await client.answer())[2] == b"/a/b "
+    client.send(b"GET %b HTTP/1.1\r\n\r\n" % target)
+    _, headers, body = await client.answer()
+    assert (body, headers[b"x-query"]) == (path + b" ", query)
 
 
 async def test_a_cut_connection_has_no_answer(server: Server, connect: Connect) -> None:
