@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from contextvars import copy_context
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -62,7 +63,10 @@ class Exchange:
         self.refusal: tuple[int, bytes] | None = None
 
     async def body(self, most: int) -> bytes:
-        """All of it. Raises BrokenOffError, and TooLargeError as soon as there are more than `most` bytes."""
+        """All of it. Raises TooLargeError as soon as there are more than `most` bytes, and BrokenOffError.
+
+        To be asked for before the answer: afterwards what comes is dropped.
+        """
         if not self.whole:
             if not self._parts and any(name == b"expect" and b"100" in value for name, value in self.headers):
                 self._connection.transport.write(_CONTINUE)
@@ -71,9 +75,9 @@ class Exchange:
         while True:
             if self._size > most:
                 raise TooLargeError
-            if self.whole:
+            if self.whole and not self.answered:
                 return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            if self.broken_off:
+            if self.broken_off or self.answered:
                 raise BrokenOffError
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
@@ -89,7 +93,7 @@ class Exchange:
         lines += [f"{name}: {value}" for name, value in headers]
         if status not in _WITHOUT_BODY:
             lines.append(f"content-length: {len(body)}")
-        if not self.keeps_alive:
+        if self._connection.closes_after(self):
             lines.append("connection: close")
         text = "\r\n".join(lines)
         if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
@@ -97,6 +101,7 @@ class Exchange:
         head = f"{text}\r\n\r\n".encode("latin-1", "replace")
         self.answered = True
         self._parts.clear()
+        self._wake()
         has_body = status not in _WITHOUT_BODY and self.method != "HEAD"
         self._connection.transport.write(head + body if has_body else head)
         self._connection.go_on()
@@ -143,7 +148,7 @@ class _Connection(asyncio.Protocol):
         self._is_in_head, self._head_bytes = False, 0
         self._may_write = self._reads = True
         self._is_broken = False
-        self.idle_since = time.monotonic()
+        self.active_at = time.monotonic()
         self.transport: asyncio.Transport
 
     @property
@@ -153,6 +158,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's does not say that it is one
         self._server.connections.add(self)
+        if self._server.is_stopping:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.unanswered -= len(self._exchanges)
@@ -163,18 +170,38 @@ class _Connection(asyncio.Protocol):
         self._server.lost(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_broken:
-            return
+        self.active_at = time.monotonic()
+        for start in range(0, len(data), _MOST_HEAD_BYTES):
+            if not self._is_broken:
+                self._take(data[start : start + _MOST_HEAD_BYTES])
+
+    def _take(self, data: bytes) -> None:
+        head = self._receiving if self._is_in_head else None
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # another protocol is offered, and not taken up
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse(400, b"The request is not valid HTTP.")
-        if self._is_in_head:
+        if self._is_in_head and head is self._receiving:  # all of this belongs to a head that has not ended yet
             self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES:
+            if self._head_bytes >= _MOST_HEAD_BYTES:
                 self._refuse(431, b"The head of the request has more than 64 KiB.")
+
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                # Another protocol is offered, and not taken up: what was sent is read once more without the offer.
+                self._parser = httptools.HttpRequestParser(self)
+                data = self._head_without_offer() + data[upgrade.args[0] :]
+
+    def _head_without_offer(self) -> bytes:
+        sent = self._receiving
+        if sent.method == "CONNECT":
+            raise httptools.HttpParserError("this server is no proxy")
+        kept = [b"%b: %b\r\n" % header for header in sent.headers if header[0] not in (b"upgrade", b"connection")]
+        return b"%b %b HTTP/1.1\r\n%b\r\n" % (sent.method.encode(), self._target, b"".join(kept))
 
     def eof_received(self) -> bool:
         """The client sends nothing more; over TCP it may still read."""
@@ -200,15 +227,17 @@ class _Connection(asyncio.Protocol):
             return  # what a client asks that does not read can wait
         answered = self._exchanges.popleft()
         self._server.unanswered -= 1
-        following = self._exchanges[0] if self._exchanges else None
-        if not answered.keeps_alive or (following is None and self._server.is_stopping):
+        if self.closes_after(answered):
             self.transport.close()
             return
-        if following is not None:
-            self._server.begin(following)
-        else:
-            self.idle_since = time.monotonic()
+        if self._exchanges:
+            self._server.begin(self._exchanges[0])
         self.look_whether_to_read()
+
+    def closes_after(self, exchange: Exchange) -> bool:
+        """Whether the answer to a request is the last one: its client or the server wants no more."""
+        is_last = not self._exchanges or self._exchanges[-1] is exchange
+        return not exchange.keeps_alive or (is_last and self._server.is_stopping)
 
     def look_whether_to_read(self) -> None:
         """Read on where there is no more than one request, and its body is waited for."""
@@ -223,6 +252,9 @@ class _Connection(asyncio.Protocol):
     def _refuse(self, status: int, text: bytes) -> None:
         """Answer what cannot be read, and read nothing more."""
         self._is_broken, self._is_in_head = True, False
+        if self._receiving.answered and not self._receiving.whole:
+            self.transport.close()  # it is the rest of a request that has its answer
+            return
         if not self._exchanges or self._exchanges[-1].whole:
             self._add(Exchange(self))
         broken = self._exchanges[-1]
@@ -255,10 +287,10 @@ class _Connection(asyncio.Protocol):
         exchange = self._receiving
         exchange.method = self._parser.get_method().decode()
         exchange.path, _, exchange.query = _origin_form(self._target).partition(b"?")
-        parser, is_stopping = self._parser, self._server.is_stopping
-        exchange.keeps_alive = parser.should_keep_alive() and not parser.should_upgrade() and not is_stopping
+        exchange.keeps_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
         self._is_in_head = False
-        self._add(exchange)
+        if not self._parser.should_upgrade():
+            self._add(exchange)
 
     def on_body(self, body: bytes) -> None:
         self._receiving.take(body)
@@ -279,6 +311,7 @@ class HttpServer:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._context = copy_context()  # no request finds what another has set
         self._listening: asyncio.Server
         self._watch: asyncio.Task[None]
         self.connections: set[_Connection] = set()
@@ -318,7 +351,7 @@ class HttpServer:
 
     def begin(self, exchange: Exchange) -> None:
         """Handle it in the next turn of the event loop, when all that has come with it is read."""
-        self._loop.call_soon(self._start, exchange)
+        self._loop.call_soon(self._start, exchange, context=self._context)
 
     def _start(self, exchange: Exchange) -> None:
         task = asyncio.Task(self._handle(exchange), loop=self._loop, eager_start=True)
@@ -348,7 +381,7 @@ class HttpServer:
             await asyncio.sleep(_LOOK_FOR_IDLE_SECONDS)
             before = time.monotonic() - self._keep_alive_seconds
             for connection in list(self.connections):
-                if connection.is_idle and connection.idle_since < before:
+                if connection.is_idle and connection.active_at < before:
                     connection.transport.close()
 
 

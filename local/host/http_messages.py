@@ -100,17 +100,22 @@ def answer_of(value: TypedData | None) -> Answer:
 
 
 def _whole_answer(http: Message) -> Answer:
-    headers = [
-        (lower, str(value)) for name, value in http.headers.items() if (lower := name.lower()) not in NOT_PASSED_ON
-    ]
+    headers = _passed_on(http.headers)
     headers += [("set-cookie", cookie_text(cookie)) for cookie in http.cookies or ()]
-    for name, value in headers:
+    return _checked(Answer(int(http.status_code), headers, http.body.value if http.body else b""))
+
+
+def _passed_on(headers: Mapping[str, Any]) -> Headers:
+    return [(lower, str(value)) for name, value in headers.items() if (lower := str(name).lower()) not in NOT_PASSED_ON]
+
+
+def _checked(answer: Answer) -> Answer:
+    for name, value in answer.headers:
         if not (name.isascii() and value.isascii()):  # Azure's server sends no other header either
             raise ValueError(f"the header {name} has a character that is not ASCII")
-    status = int(http.status_code)
-    if not 100 <= status <= 599:
-        raise ValueError(f"{status} is no HTTP status")
-    return Answer(status, headers, http.body.value if http.body else b"")
+    if not 200 <= answer.status <= 599:
+        raise ValueError(f"{answer.status} is no status of an answer")
+    return answer
 
 
 def _text_answer(text: str) -> Answer:
@@ -125,14 +130,14 @@ def _text_answer(text: str) -> Answer:
 
 
 def _described_answer(content: Mapping[str, Any]) -> Answer:
-    headers = [(str(name).lower(), str(value)) for name, value in (content.get("headers") or {}).items()]
+    headers = _passed_on(content.get("headers") or {})
     status = int(content.get("status") or content.get("statusCode") or 200)
     body = content["body"]
     if not isinstance(body, str):
-        return _json_answer(status, headers, body)
+        return _checked(_json_answer(status, headers, body))
     if not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain; charset=utf-8"))
-    return Answer(status, headers, body.encode())
+    return _checked(Answer(status, headers, body.encode()))
 
 
 def _json_answer(status: int, headers: Headers, content: Any) -> Answer:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 import time
 from collections.abc import Mapping
-from typing import TextIO
 
 import azure_functions_runtime as library
 
@@ -43,61 +41,12 @@ def install(levels: Mapping[str, str], running: Mapping[str, str], *, debug: boo
     for category, level in levels.items():
         if category != "default":
             logging.getLogger(category).setLevel(LEVELS[level.lower()])
-    handler = Lines(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_ByCategory(running))
     handler.setFormatter(_Line())
     root_logger = logging.getLogger()
     root_logger.handlers[:] = [handler]
     root_logger.setLevel(logging.DEBUG if debug else logging.INFO)
-
-
-class Lines(logging.StreamHandler[TextIO]):
-    """Writes what the functions log at the end of this turn of the event loop, so that no answer waits for a line.
-
-    What is made outside the event loop, and what tells of a fault, is written at once, after all that came before.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self._pending: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Format it now, since what it tells may change; write it now or soon."""
-        try:
-            line = self.format(record)
-        except Exception:
-            self.handleError(record)
-            return
-        loop = _loop_of_this_thread() if record.levelno < logging.WARNING else None
-        if loop is not None and not self._pending:
-            loop.call_soon(self.write_pending)
-        self._pending.append(line)
-        if loop is None:
-            self.write_pending()
-
-    def write_pending(self) -> None:
-        """Write what is waiting."""
-        self.acquire()
-        try:
-            lines, self._pending = self._pending, []
-            if lines:
-                self.stream.write("\n".join(lines) + "\n")
-                self.flush()
-        except OSError:
-            pass  # nobody reads the log any more, as after the end of a pipe
-        finally:
-            self.release()
-
-    def close(self) -> None:
-        self.write_pending()
-        super().close()
-
-
-def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 class _ByCategory(logging.Filter):

@@ -50,7 +50,8 @@ def read_condition(resource_type: str, query: str, base_url: str = "") -> Condit
         raise errors.Malformed(f"{resource_type} has no search parameter {unknown[0][:40]!r} that a condition may use")
     criteria = tuple(criterion(resource_type, name, value, base_url) for name, value in pairs)
     if resource_type == "Patient" or resource_type in SHARED_TYPES:
-        token = next((token for token in map(_identifier, criteria) if token), None)
+        # Of several always the same one, in whatever order they are named: it is what two creates exclude each other by.
+        token = min((token for token in map(_identifier, criteria) if token), default=None)
         if token:
             return Condition(resource_type, query, criteria, identifier_key(resource_type, token), True, None)
         raise errors.Malformed(f"a condition on {resource_type} must name one identifier with its system")

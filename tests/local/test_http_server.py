@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 
 import pytest
 
 from local.http_server import BrokenOffError, Exchange, HttpServer, TooLargeError
 
 MOST = 1000
+VARIABLE = ContextVar("VARIABLE", default="nothing")
 LARGE = b"x" * 4_000_000
 
 
@@ -46,8 +48,23 @@ class Server:
             exchange.answer(200, [], LARGE)
         elif path == b"/cut":
             exchange.cut()
+        elif path == b"/late":
+            await self._answered_early(exchange)
+        elif path == b"/variable":
+            before, after = VARIABLE.get(), exchange.query.decode()
+            VARIABLE.set(after)
+            exchange.answer(200, [], before.encode())
         else:
             await self._echo(exchange)
+
+    async def _answered_early(self, exchange: Exchange) -> None:
+        waiting = asyncio.create_task(exchange.body(MOST))
+        await asyncio.sleep(0)
+        exchange.answer(504, [])
+        try:
+            self.seen.append(await waiting)
+        except BrokenOffError:
+            self.seen.append(BrokenOffError)
 
     async def _echo(self, exchange: Exchange) -> None:
         try:
@@ -244,9 +261,13 @@ async def test_what_came_before_the_rubbish_is_answered(connect: Connect) -> Non
     assert await client.rest() == b""
 
 
-async def test_a_head_that_is_too_long_is_a_431(connect: Connect) -> None:
+@pytest.mark.parametrize(("size", "count"), [(1000, 67), (200_000, 1)])
+async def test_a_head_that_is_too_long_is_a_431(connect: Connect, size: int, count: int) -> None:
     client = await connect()
-    client.send(b"GET /a HTTP/1.1\r\n" + b"X: " + b"y" * 70_000)
+    client.send(b"GET /a HTTP/1.1\r\nX: ")
+    for _ in range(count):
+        client.send(b"y" * size)
+        await asyncio.sleep(0.001)
     status, _, body = await client.answer()
     assert (status, body) == (431, b"The head of the request has more than 64 KiB.")
     assert await client.rest() == b""
@@ -288,11 +309,66 @@ async def test_a_client_that_wants_no_further_answer_is_left(connect: Connect, r
     assert await client.rest() == b""
 
 
-async def test_another_protocol_is_not_taken_up(connect: Connect) -> None:
+@pytest.mark.parametrize("pieces", [1, 40])
+async def test_an_offer_of_another_protocol_is_passed_over(server: Server, connect: Connect, pieces: int) -> None:
     client = await connect()
-    client.send(b"GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n\r\n")
+    head = b"POST /a?b HTTP/1.1\r\nX-Name: value\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    sent = head + b"Content-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\n\r\n"
+    size = -(-len(sent) // pieces)
+    for start in range(0, len(sent), size):
+        client.send(sent[start : start + size])
+        await asyncio.sleep(0.001)
     status, headers, body = await client.answer()
-    assert (status, body, headers[b"connection"]) == (200, b"/a ", b"close")
+    assert (status, body, headers[b"x-query"]) == (200, b"/a abc", b"b")
+    assert server.seen[0] == [(b"x-name", b"value"), (b"content-length", b"3")]
+    assert (await client.answer())[2] == b"/b "
+
+
+async def test_what_only_a_proxy_does_is_refused(connect: Connect) -> None:
+    client = await connect()
+    client.send(b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere\r\n\r\n")
+    assert (await client.answer())[0] == 400
+    assert await client.rest() == b""
+
+
+async def test_a_body_that_is_asked_for_after_the_answer_is_broken_off(server: Server, connect: Connect) -> None:
+    client = await connect()
+    client.send(b"POST /late HTTP/1.1\r\nContent-Length: 6\r\n\r\nabc")
+    assert (await client.answer())[0] == 504
+    client.send(b"defGET /b HTTP/1.1\r\n\r\n")
+    assert (await client.answer())[2] == b"/b "
+    assert server.seen[0] is BrokenOffError
+
+
+async def test_rubbish_after_an_early_answer_is_the_end(connect: Connect) -> None:
+    client = await connect()
+    client.send(b"POST /refused HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (await client.answer())[0] == 413
+    client.send(b"rubbish\r\n")
+    assert await client.rest() == b""
+
+
+async def test_a_head_after_a_large_body_is_no_long_head(connect: Connect) -> None:
+    client = await connect()
+    body = b"x" * 100_000
+    client.send(b"POST /refused HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + body + b"GET /b HTTP/1.1\r\n")
+    assert (await client.answer())[0] == 413
+    await asyncio.sleep(0.02)
+    client.send(b"\r\n")
+    assert (await client.answer())[2] == b"/b "
+
+
+async def test_thousands_of_requests_at_once_are_all_answered(connect: Connect) -> None:
+    client = await connect()
+    client.send(b"GET /a HTTP/1.1\r\n\r\n" * 5000)
+    for _ in range(5000):
+        assert (await client.answer())[2] == b"/a "
+
+
+async def test_a_request_finds_nothing_that_the_one_before_it_has_set(connect: Connect) -> None:
+    client = await connect()
+    client.send(b"GET /variable?a HTTP/1.1\r\n\r\nGET /variable?b HTTP/1.1\r\n\r\n")
+    assert [(await client.answer())[2] for _ in range(2)] == [b"nothing", b"nothing"]
 
 
 @pytest.mark.parametrize(
@@ -334,6 +410,14 @@ async def test_an_idle_connection_is_closed(connect: Connect) -> None:
     assert await client.rest() == b""
 
 
+async def test_a_request_that_takes_its_time_to_come_is_not_idle(connect: Connect) -> None:
+    client = await connect()
+    for piece in (b"POST /a HT", b"TP/1.1\r\nContent-", b"Length: 3\r\n\r\na", b"b", b"c"):
+        client.send(piece)
+        await asyncio.sleep(0.4)
+    assert (await client.answer())[2] == b"/a abc"
+
+
 async def test_a_stop_waits_for_what_runs(server: Server, connect: Connect) -> None:
     idle, busy = await connect(), await connect()
     busy.send(b"GET /held HTTP/1.1\r\n\r\n")
@@ -344,7 +428,8 @@ async def test_a_stop_waits_for_what_runs(server: Server, connect: Connect) -> N
         await connect()
     assert not stopping.done()
     server.go_on.set()
-    assert (await busy.answer())[2] == b"held"
+    _, headers, body = await busy.answer()
+    assert (body, headers[b"connection"]) == (b"held", b"close")
     assert await busy.rest() == b""
     assert await stopping == 0
 

@@ -74,7 +74,7 @@ class Work:
     def undo(self) -> None:
         """Take back what was written."""
         if not self._is_begun or not self._connection.in_transaction:
-            return  # where the disk is full SQLite has ended it; the commit of a group will fail
+            return  # where the disk is full SQLite has ended it; a group takes nothing more then, and fails
         if self._is_alone:
             self._connection.execute("ROLLBACK")
         else:
@@ -123,6 +123,8 @@ class Database:
                 self.connection.execute("BEGIN")
                 self.group = self._loop.create_future()
                 self._loop.call_soon(self.commit_group)
+            elif not self.connection.in_transaction:  # as where the disk is full: nothing may be kept of the group
+                raise sqlite3.OperationalError("what was written with this request was taken back")
             work = Work(self.connection, is_alone=False)
         try:
             yield work

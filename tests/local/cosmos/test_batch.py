@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from azure.cosmos.aio import ContainerProxy
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpResponseError
+
+MakeContainer = Callable[..., Awaitable[ContainerProxy]]
 
 
 def item(name: str, key: str = "p", **fields: Any) -> dict[str, Any]:
@@ -82,6 +85,32 @@ async def test_the_creation_that_fails_is_named_among_many(container: ContainerP
         await container.execute_item_batch(operations, "p")
     assert raised.value.error_index == place
     assert raised.value.operation_responses[place]["statusCode"] == 409
+    assert await names(container) == ["there"]
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "time to live": {"default_ttl": 1000},
+    "unique keys": {"unique_key_policy": {"uniqueKeys": [{"paths": ["/n"]}]}},
+    "all versions": {"change_feed_policy": {"retentionDuration": 10}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", [None, 0, 9, 10, 20])
+async def test_a_batch_of_creations_is_whole_in_containers_of_every_kind(
+    make_container: MakeContainer, kind: str, place: int | None
+) -> None:
+    container = await make_container(**KINDS[kind])
+    await container.create_item(item("there", n=-1))
+    operations: list[Any] = [("create", (item(f"new{number:02}", n=number),)) for number in range(21)]
+    if place is None:
+        await container.execute_item_batch(operations, "p")
+        assert await names(container) == [*(f"new{number:02}" for number in range(21)), "there"]
+        return
+    operations[place] = ("create", (item("there", n=place),))
+    with pytest.raises(CosmosBatchOperationError) as raised:
+        await container.execute_item_batch(operations, "p")
+    assert raised.value.error_index == place
     assert await names(container) == ["there"]
 
 

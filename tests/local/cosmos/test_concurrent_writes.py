@@ -124,3 +124,20 @@ async def test_a_commit_that_fails_fails_all_that_waited_for_it(grouped: tuple[D
     assert file.group is not None
     await file.group
     assert ids_that_others_see(file, container) == ["b"]
+
+
+async def test_a_group_that_has_lost_its_transaction_takes_nothing_more(grouped: tuple[Database, Container]) -> None:
+    file, container = grouped
+    write(file, container, "a")
+    group = file.group
+    assert group is not None
+    file.connection.execute("ROLLBACK")  # as SQLite does by itself where the disk is full
+    with pytest.raises(sqlite3.OperationalError, match="was taken back"):
+        write(file, container, "b")
+    with pytest.raises(sqlite3.Error):
+        await group
+    assert ids_that_others_see(file, container) == []
+    write(file, container, "c")
+    assert file.group is not None
+    await file.group
+    assert ids_that_others_see(file, container) == ["c"]

@@ -92,6 +92,22 @@ def test_the_log_goes_on_after_the_latest_item_was_deleted_and_the_server_restar
         assert [item["_lsn"] for item in container.query_items_change_feed(start_time="Beginning")] == [3]
 
 
+def test_numbers_go_on_after_a_batch_that_removes_what_it_made_and_a_death(start_server: Any, tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.create_database("db").create_container("c", PartitionKey("/pk"))
+        kept = container.create_item({"id": "kept", "pk": "p"})
+        results = container.execute_item_batch([("create", ({"id": "a", "pk": "p"},)), ("delete", ("a",))], "p")
+    server.kill()
+    server.restart()
+    with CosmosClient(server.url, EMULATOR_KEY) as client:
+        container = client.get_database_client("db").get_container_client("c")
+        new = container.create_item({"id": "a", "pk": "p"})
+        assert new["_rid"] not in {kept["_rid"], results[0]["resourceBody"]["_rid"]}
+        feed = container.query_items_change_feed(start_time="Beginning")
+        assert [(item["id"], item["_lsn"]) for item in feed] == [("kept", 1), ("a", 3)]
+
+
 def test_tokens_go_on_when_every_range_has_been_split(start_server: Any, tmp_path: Path) -> None:
     server = start_server(tmp_path, ["--ranges", "2"])
     keys = [f"person-{n}" for n in range(30)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.host.http_messages import decoded_path, query_values, url_path
+from local.host.http_messages import Answer, answer_of, decoded_path, query_values, url_path
+from local.host.shapes import TypedData
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,26 @@ def test_the_url_keeps_only_the_encoding_it_needs() -> None:
 )
 def test_query_values(query: str, values: dict[str, str]) -> None:
     assert query_values(query) == values
+
+
+def returned(text: str) -> Answer:
+    return answer_of(TypedData(string=text))
+
+
+def test_a_described_answer_says_nothing_that_is_the_servers_to_say() -> None:
+    text = '{"body": "hello", "headers": {"Transfer-Encoding": "chunked", "Content-Length": "2", "X-Own": "1"}}'
+    assert returned(text).headers == [("x-own", "1"), ("content-type", "text/plain; charset=utf-8")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"body": "x", "status": 999}',
+        '{"body": {}, "status": 101}',
+        '{"body": "x", "headers": {"x-own": "\u20ac"}}',
+        '{"body": {}, "headers": {"x-\u20ac": "1"}}',
+    ],
+)
+def test_what_cannot_be_sent_is_no_answer(text: str) -> None:
+    with pytest.raises(ValueError, match=r"status|ASCII"):
+        returned(text)

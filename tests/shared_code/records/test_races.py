@@ -152,6 +152,19 @@ async def test_two_creates_of_one_transaction_may_name_the_same_identifier_in_di
     assert sorted(version.id for version in made if version) == sorted(await named(store))
 
 
+async def test_two_creates_that_name_the_same_identifiers_in_another_order_make_one_resource(
+    store: RecordStore,
+) -> None:
+    both = ["identifier=http://example.org/ids|o1", "identifier=http://example.org/ids|o2"]
+
+    async def create(query: str) -> str:
+        body = organization(identifier=[identifier("o1"), identifier("o2")])
+        return (await store.create(system(), body, read_condition("Organization", query))).id
+
+    made = await asyncio.gather(*(create("&".join(order)) for order in (both, both[::-1]) * 4))
+    assert len(set(made)) == 1
+
+
 @pytest.fixture
 def short_deadline(monkeypatch: pytest.MonkeyPatch) -> float:
     """A deadline that a transaction outlives only by putting it off."""
