@@ -55,7 +55,8 @@ class Criterion:
 
     missing        True: no value under the parameter's name; False: at least one; None: not asked
     negated        no stored value may be one of the alternatives; a resource without values fits
-    alternatives   any of them is enough: for token and reference the stored strings, for date DateRange
+    alternatives   any of them is enough: for token and reference the stored strings, for date DateRange; there are none
+                   where nothing can fit, as of `subject:Patient=Group/1`
     """
 
     parameter: SearchParameter

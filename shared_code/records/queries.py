@@ -126,7 +126,7 @@ class Sql:
         path = f'c.s["{criterion.parameter.name}"]'
         if criterion.missing is not None:
             return f"NOT IS_DEFINED({path})" if criterion.missing else f"IS_DEFINED({path})"
-        anyone = "(" + " OR ".join(self._alternatives(criterion, path)) + ")"
+        anyone = f"({' OR '.join(self._alternatives(criterion, path)) or 'false'})"
         return f"(NOT IS_DEFINED({path}) OR NOT {anyone})" if criterion.negated else anyone
 
     def _alternatives(self, criterion: Criterion, path: str) -> Iterator[str]:

@@ -47,6 +47,8 @@ OBSERVATION: dict[str, Any] = {
         ("subject:Patient", "Patient/p1", True),
         ("subject:Group", "p1", False),
         ("subject:Group", "Patient/p1", False),
+        ("subject:Patient", "Group/p1,Patient/p1", True),
+        ("patient:Patient", "Device/p1", False),
         ("patient", "p2,p1", True),
         ("patient", "https://other.example/fhir/Patient/p1", False),
         ("date", "2024-05", True),

@@ -242,6 +242,8 @@ async def weights(store: RecordStore, count: int) -> list[str]:
         ([("patient", "anna"), ("date", "le2026-03-01")], [1]),
         ([("subject", "Patient/anna"), ("_lastUpdated", "gt2020"), ("date", "ne2026-03-01")], [2, 3, 4, 5]),
         ([("_lastUpdated", "lt2020")], []),
+        ([("subject:Group", "Patient/anna")], []),
+        ([("subject:Patient", "Group/anna,Patient/anna"), ("date", "eb2026-03-02")], [1]),
     ],
 )
 async def test_searches_of_one_person(store: RecordStore, pairs: Sequence[tuple[str, str]], days: list[int]) -> None:
@@ -272,6 +274,16 @@ async def test_pages_lose_and_repeat_nothing_while_others_write(
     assert made <= set(seen)
 
 
+@pytest.mark.parametrize("total", [(), (("_total", "accurate"),)], ids=["a page", "a total"])
+async def test_a_search_of_all_for_what_cannot_be_finds_nothing(
+    store: RecordStore, total: tuple[tuple[str, str], ...]
+) -> None:
+    await weights(store, 1)
+    for name, value in (("subject:Patient", "Group/anna"), ("patient:Patient", "Device/anna")):
+        page = await search(store, system(), "Observation", (name, value), *total)
+        assert (page.resources, page.total) == ([], 0 if total else None)
+
+
 async def test_a_total_is_counted_when_asked(store: RecordStore) -> None:
     await weights(store, 3)
     await store.create(system(), observation("bert"))
@@ -296,6 +308,12 @@ async def test_a_conditional_create_on_another_condition_makes_one(store: Record
     condition = "identifier=http://example.org/ids|o1&patient=Patient/anna"
     made = await asyncio.gather(*(store.create(system(), weight, condition) for _ in range(4)))
     assert len({one.id for one in made}) == 1
+
+
+async def test_a_condition_that_nothing_can_match_makes_another(store: RecordStore) -> None:
+    condition = "patient=Patient/anna&subject:Group=Patient/anna"
+    made = [await store.create(system(), observation(), condition) for _ in range(2)]
+    assert [one.created for one in made] == [True, True]
 
 
 async def test_a_condition_that_several_match_is_a_version_conflict(store: RecordStore) -> None:
