@@ -38,6 +38,7 @@ _STEADY_ATTEMPTS = 12  # pauses between them grow to a quarter of a second: abou
 _WHOLE = ("", "FF")  # every feed range lies between these effective partition keys
 # Parameters of the answer's form, which select nothing; `_format` is read at the HTTP door.
 _FORM = frozenset({"_format", "_pretty"})
+_ONCE = ("_count", "_cursor", "_summary", "_total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,13 @@ def read_query(
 ) -> Query:
     """What query parameters ask for; `base_url` is where this server's resources are found.
 
-    raises   Malformed: a bad value, and with `strict` an unknown parameter
+    raises   Malformed: a bad value, twice what may come once, and with `strict` an unknown parameter
     """
+    require_once(pairs, _ONCE)
     filters: dict[str, Any] = {"criteria": [], "updated": [], "ids": None}
     asked: list[tuple[str, str]] = []
     unknown: list[str] = []
-    count, total, cursor = DEFAULT_COUNT, False, None
+    count, total, cursor, alone = DEFAULT_COUNT, False, None, False
     for name, value in pairs:
         if name == "_cursor":
             cursor = value
@@ -87,7 +89,7 @@ def read_query(
         elif name == "_total":
             total = _total(value)
         elif name == "_summary" and value == "count":
-            count = 0
+            alone = True
         elif name == "_id":
             ids = _ids(value)
             filters["ids"] = ids if filters["ids"] is None else filters["ids"] & ids
@@ -107,7 +109,16 @@ def read_query(
     if sum(values) > MAX_VALUES:
         raise errors.Malformed(f"a search has at most {MAX_VALUES} values to look for")
     search = Filter(resource_type, tuple(filters["criteria"]), tuple(filters["updated"]), filters["ids"])
+    count = 0 if alone else count
     return Query(search, count, total or count == 0, cursor, tuple(unknown), tuple(asked))
+
+
+def require_once(pairs: Sequence[tuple[str, str]], once: Sequence[str]) -> None:
+    """Raises Malformed where a parameter that may come once comes again."""
+    names = [name for name, _ in pairs]
+    for name in once:
+        if names.count(name) > 1:
+            raise errors.Malformed(f"{name} may come once only")
 
 
 def _count(value: str) -> int:

@@ -107,7 +107,13 @@ def test_a_search_by_post_is_the_search_by_get(api: httpx.Client, weights: tuple
 
 def test_a_count_alone_gives_no_resources(api: httpx.Client, weights: tuple[str, list[str]]) -> None:
     patient_id, _ = weights
-    for query in ({"_count": 0}, {"_summary": "count"}):
+    counts = (
+        {"_count": 0},
+        {"_summary": "count"},
+        {"_summary": "count", "_count": 5},
+        {"_count": 5, "_summary": "count"},
+    )
+    for query in (*counts, {"_summary": "count", "_total": "none"}):
         bundle = api.get(BASE, params={"patient": patient_id, **query}).json()
         assert (bundle["total"], bundle.get("entry")) == (5, None)
 
@@ -139,6 +145,9 @@ def test_an_unknown_parameter_is_ignored_and_said_or_refused_as_preferred(api: h
         ("_count=many", "_count"),
         ("_total=roughly", "_total"),
         ("_cursor=junk", "_cursor"),
+        ("_count=0&_count=5", "_count"),
+        ("_total=none&_total=accurate", "_total"),
+        ("_summary=count&_summary=false", "_summary"),
         ("_id=a%20b", "_id"),
         ("code:above=x", ":above"),
         ("code=", "code"),
