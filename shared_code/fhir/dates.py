@@ -90,13 +90,13 @@ def period_span(period: dict[str, Any]) -> tuple[str, str]:
     return (span(start)[0] if start else EARLIEST, span(end)[1] if end else LATEST)
 
 
-def spans_of_timing(timing: dict[str, Any]) -> list[tuple[str, str]]:
-    """The spans of a Timing: its events, else the bounds of its repetition, else none."""
-    events = [event for event in timing.get("event", []) if event is not None]
-    if events:
-        return [span(event) for event in events]
+def timing_span(timing: dict[str, Any]) -> tuple[str, str] | None:
+    """The outer limits of a Timing, from the first to the last of its events and of its bounds; None without any."""
+    spans = [span(event) for event in timing.get("event", ()) if event is not None]
     bounds = timing.get("repeat", {}).get("boundsPeriod")
-    return [period_span(bounds)] if bounds else []
+    if bounds:
+        spans.append(period_span(bounds))
+    return (min(lo for lo, _ in spans), max(hi for _, hi in spans)) if spans else None
 
 
 def instant_text(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from shared_code.fhir.dates import period_span, span, spans_of_timing
+from shared_code.fhir.dates import period_span, span, timing_span
 from shared_code.fhir.definitions import definition
 from shared_code.fhir.property_paths import Finder, finder, first_property
 from shared_code.fhir.references import relative, unversioned
@@ -133,5 +133,6 @@ def _spans(value: Any, data_type: str) -> list[tuple[str, str]]:
     if data_type == "Period":
         return [period_span(value)]
     if data_type == "Timing":
-        return spans_of_timing(value)
+        limits = timing_span(value)
+        return [limits] if limits else []
     return [span(value)]

@@ -110,3 +110,14 @@ def test_alternatives_are_what_to_look_for_among_stored_values() -> None:
     assert criterion("Observation", "date", "ge2024-05-17T10:00").alternatives == (
         DateRange("ge", "2024-05-17T10:00:00.000000Z", "2024-05-17T10:01:00.000000Z"),
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [("2024-02", False), ("ap2024-02", True), ("ne2024", False), ("2024", True), ("gt2024-03-01", False)],
+)
+def test_the_date_of_a_timing_is_its_outer_limits(value: str, fits: bool) -> None:
+    stored = search_values(
+        {"resourceType": "Observation", "effectiveTiming": {"event": ["2024-01-01", "2024-02-15", "2024-03-01"]}}
+    )
+    assert criterion("Observation", "date", value).matches(stored) is fits

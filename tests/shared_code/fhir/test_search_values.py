@@ -75,11 +75,33 @@ def test_a_patient_parameter_only_takes_references_to_patients(subject: Any, sto
         ({"effectivePeriod": {"start": "2024"}}, [("2024-01-01T00:00:00.000000Z", LATEST)]),
         ({"effectivePeriod": {"end": "2024"}}, [(EARLIEST, "2025-01-01T00:00:00.000000Z")]),
         (
-            {"effectiveTiming": {"event": ["2024-01-01", "2024-02-01"]}},
-            [
-                ("2024-01-01T00:00:00.000000Z", "2024-01-02T00:00:00.000000Z"),
-                ("2024-02-01T00:00:00.000000Z", "2024-02-02T00:00:00.000000Z"),
-            ],
+            {"effectiveTiming": {"event": ["2024-02-01", "2024-01-01", "2024-01-15T10:00:00Z"]}},
+            [("2024-01-01T00:00:00.000000Z", "2024-02-02T00:00:00.000000Z")],
+        ),
+        (
+            {"effectiveTiming": {"event": ["2024-12-31", "2024"]}},
+            [("2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z")],
+        ),
+        (
+            {"effectiveTiming": {"event": [None, "2024-01-01"], "_event": [{"id": "a"}, None]}},
+            [("2024-01-01T00:00:00.000000Z", "2024-01-02T00:00:00.000000Z")],
+        ),
+        (
+            {
+                "effectiveTiming": {
+                    "event": ["2024-03"],
+                    "repeat": {"boundsPeriod": {"start": "2024-05", "end": "2024-06"}},
+                }
+            },
+            [("2024-03-01T00:00:00.000000Z", "2024-07-01T00:00:00.000000Z")],
+        ),
+        (
+            {"effectiveTiming": {"event": ["2024-03"], "repeat": {"boundsPeriod": {"start": "2024-05"}}}},
+            [("2024-03-01T00:00:00.000000Z", LATEST)],
+        ),
+        (
+            {"effectiveTiming": {"repeat": {"boundsPeriod": {"end": "2024"}}}},
+            [(EARLIEST, "2025-01-01T00:00:00.000000Z")],
         ),
         (
             {"effectiveTiming": {"repeat": {"boundsPeriod": {"start": "2024", "end": "2024"}}}},
