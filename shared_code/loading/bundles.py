@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -15,6 +15,7 @@ import msgspec
 from shared_code import errors
 from shared_code.azure.cosmos import in_parallel
 from shared_code.errors import Issue
+from shared_code.events import log_event
 from shared_code.fhir import Pointers, Resource, answer, validate
 from shared_code.identity import Caller, require_scope
 from shared_code.loading.entries import METHODS, Entry, read_entries, require_distinct, require_read
@@ -126,7 +127,8 @@ class BundleLoader:
             raise type(error)(issues=[_of_entry(issue, entry) for issue in error.issues]) from error
         results = {e.index: _result(version) for (e, _), version in zip([*writes, *creates], done, strict=True)}
         rest = [entry for entry in plan.entries if entry.index not in results]
-        read = await in_parallel([partial(self._read_or_why_not, caller, plan, entry) for entry in rest])
+        # Once the writes are made, a read that fails cannot undo them.
+        read = await in_parallel([partial(_or_why_not, partial(self._read, caller, plan, entry)) for entry in rest])
         results |= {entry.index: result for entry, result in zip(rest, read, strict=True)}
         return [results[entry.index] for entry in plan.entries]
 
@@ -163,7 +165,8 @@ class BundleLoader:
         waves = Waves(good, plan)
         wave = waves.next()
         while wave:
-            done = await in_parallel([partial(self._alone, caller, plan, entry, found, seed) for entry in wave])
+            work = [partial(self._alone, caller, plan, entry, found, seed) for entry in wave]
+            done = await in_parallel([partial(_or_why_not, one) for one in work])
             for entry, result in zip(wave, done, strict=True):
                 results[entry.index] = result
                 plan.learn(entry, result.version.id if result.version and not result.error else None)
@@ -173,28 +176,25 @@ class BundleLoader:
         return results
 
     async def _alone(self, caller: Caller, plan: Plan, entry: Entry, found: Found, seed: str | None) -> Result:
+        plan.resolve(entry, found)
+        if entry.index in plan.failures:
+            raise plan.failures[entry.index]
+        if entry.method == "POST" and entry.index not in plan.ids and entry.index not in plan.matched:
+            plan.ids[entry.index] = self._id(entry, seed)  # another entry has made what its home is named by
+        write, condition = self._write(plan, entry), plan.create_condition(entry)
+        if write is None:
+            return await self._read(caller, plan, entry)
         try:
-            plan.resolve(entry, found)
-            if entry.index in plan.failures:
-                raise plan.failures[entry.index]
-            if entry.method == "POST" and entry.index not in plan.ids and entry.index not in plan.matched:
-                plan.ids[entry.index] = self._id(entry, seed)  # another entry has made what its home is named by
-            write, condition = self._write(plan, entry), plan.create_condition(entry)
-            if write is None:
-                return await self._read(caller, plan, entry)
-            try:
-                if condition:
-                    return _result(await self._store.create_unless(caller, write, condition))
-                return _result((await self._store.transact(caller, [write]))[0])
-            except Contended:
-                if seed is None or write.interaction != "create":
-                    raise
-                made = await self._made_before(caller, write)
-                if made is None:
-                    raise
-                return Result(200, made)
-        except errors.PortalError as error:
-            return _failed(error)
+            if condition:
+                return _result(await self._store.create_unless(caller, write, condition))
+            return _result((await self._store.transact(caller, [write]))[0])
+        except Contended:
+            if seed is None or write.interaction != "create":
+                raise
+            made = await self._made_before(caller, write)
+            if made is None:
+                raise
+            return Result(200, made)
 
     async def _made_before(self, caller: Caller, write: Write) -> Stored | None:
         """What a former run of the same load has made by this create."""
@@ -215,13 +215,6 @@ class BundleLoader:
         if entry.method == "PUT":
             return update_write(entry.resource, str(entry.id), entry.if_match, if_none_match=entry.if_none_match)
         return self._store.new_write(entry.resource, plan.ids[entry.index])
-
-    async def _read_or_why_not(self, caller: Caller, plan: Plan, entry: Entry) -> Result:
-        """As `_read`, once the writes of a transaction are made: a read that fails then cannot undo them."""
-        try:
-            return await self._read(caller, plan, entry)
-        except errors.PortalError as error:
-            return _failed(error)
 
     def _require_readable(self, caller: Caller, entry: Entry) -> None:
         """Raises Malformed or Forbidden where a GET can be refused before anything is written."""
@@ -284,6 +277,17 @@ def _of_entry(issue: Issue, entry: Entry) -> Issue:
 
 def _failed(error: errors.PortalError) -> Result:
     return Result(answer(error)[0], error=error)
+
+
+async def _or_why_not(work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of one entry, its failure among them: a fault of ours in one is not to hide what others made."""
+    try:
+        return await work()
+    except errors.PortalError as error:
+        return _failed(error)
+    except Exception:
+        log_event("bundle_entry", "failure", with_traceback=True)
+        return _failed(errors.PortalError("the server failed; the fault is in its log"))
 
 
 async def off_the_loop[T](size: int, work: Callable[[], T]) -> T:

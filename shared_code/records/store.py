@@ -254,8 +254,6 @@ class RecordStore:
         results = await self._writer.apply(
             caller, [Write("delete", resource_type, resource_id, if_match=if_match, guarded=guarded)]
         )
-        if results[0] is None and caller.kind != "system":
-            raise errors.NotFound(f"there is no {resource_type}/{resource_id}")
         return results[0]
 
     def require_allowed(

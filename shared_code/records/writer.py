@@ -182,7 +182,10 @@ def _decide_all(
 
 
 def _require_made(caller: Caller, write: Write, made: Sequence[Change], result: Stored | None) -> None:
-    """Raises Forbidden where the caller may not make what a write has turned out to be."""
+    """Raises Forbidden or NotFound where the caller may not make what a write has turned out to be."""
+    if write.interaction == "delete" and result is None and caller.kind != "system":
+        # As what is another's, which a person is not to tell from what never was.
+        raise errors.NotFound(f"there is no {write.type}/{write.id}")
     if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
         require_write(caller, "create", write.type, write.place.person)
     if caller.kind != "system" and any(map(_is_new_link, made)):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared_code import errors
 from shared_code.fhir import parse
+from shared_code.identity import Caller
 from shared_code.loading import BundleLoader
-from shared_code.records import RecordStore, read_query
-from tests.builders import identifier, observation, organization, patient, system
+from shared_code.records import Page, Query, RecordStore, read_query
+from tests.builders import identifier, observation, organization, patient, person, system
 from tests.system.fhir_answers import batch, post, put, transaction
 
 if TYPE_CHECKING:
@@ -54,6 +56,46 @@ async def test_a_batch_with_one_condition_twice_makes_one(store: RecordStore) ->
     results = await BundleLoader(store, BASE).carry_out(system(), batch(*[clinic(f"clinic-{n}") for n in range(5)]))
     assert sorted(result.status for result in results) == [200, 200, 200, 200, 201]
     assert len(await clinics(store)) == 1
+
+
+class Faulty(RecordStore):
+    """A store whose searches fail as only a mistake of ours makes them fail."""
+
+    async def search(self, caller: Caller, query: Query) -> Page:
+        raise KeyError("a mistake")
+
+
+@pytest.mark.parametrize("bundle_of", [transaction, batch])
+async def test_a_mistake_of_ours_in_one_entry_hides_nothing_of_what_others_made(
+    database: DatabaseProxy, caplog: pytest.LogCaptureFixture, bundle_of: Callable[..., Any]
+) -> None:
+    store = Faulty(*map(database.get_container_client, ("records", "keys", "transactions")))
+    search = {"request": {"method": "GET", "url": "Observation?code=x"}}
+    results = await BundleLoader(store, BASE).carry_out(system(), bundle_of(put(patient(id="anna")), search))
+    assert [result.status for result in results] == [201, 500]
+    assert "a mistake" not in str(results[1].error)
+    assert "Traceback" in caplog.text
+    assert (await store.read(system(), "Patient", "anna")).version == 1
+
+
+@pytest.mark.parametrize("bundle_of", [transaction, batch])
+async def test_a_persons_delete_of_what_is_not_theirs_is_not_found(
+    store: RecordStore, bundle_of: Callable[..., Any]
+) -> None:
+    await store.update(system(), patient(id="anna"))
+    bert = await store.create(system(), observation("bert"))
+    own = await store.create(system(), observation("anna"))
+    for other in (f"Observation/{bert.id}", "Observation/never-was"):
+        both = bundle_of(*[{"request": {"method": "DELETE", "url": url}} for url in (f"Observation/{own.id}", other)])
+        if bundle_of is transaction:
+            with pytest.raises(errors.NotFound) as raised:
+                await BundleLoader(store, BASE).carry_out(person("anna"), both)
+            assert raised.value.issues[0].path == "Bundle.entry[1].request"
+            assert (await store.read(system(), "Observation", own.id)).version == 1
+        else:
+            results = await BundleLoader(store, BASE).carry_out(person("anna"), both)
+            assert [result.status for result in results] == [204, 404]
+    assert (await store.read(system(), "Observation", bert.id)).version == 1
 
 
 async def test_transactions_with_the_same_condition_at_once_make_one_and_refer_to_it(store: RecordStore) -> None:
