@@ -8,7 +8,10 @@ from typing import Any
 
 from shared_code.fhir import Resource, span
 
-_ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
+# RFC 5321: a dot-string before the at sign, a domain behind it; an email to anything else is refused for ever.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 _NO_RANK = 1_000_000_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?=-|$)")
 
@@ -19,9 +22,10 @@ def preferred_email(patient: Resource, now: datetime) -> str | None:
     Not: one whose `use` is old, whose period has not begun or has ended, or that is no address at all.
     """
     usable = [
-        (point.get("rank", _NO_RANK), place, point["value"].strip())
+        (point.get("rank", _NO_RANK), place, address)
         for place, point in enumerate(_objects(patient, "telecom"))
-        if point.get("system") == "email" and point.get("use") != "old" and _is_address(point) and _holds(point, now)
+        if point.get("system") == "email" and point.get("use") != "old"
+        if (address := _address(point)) and _holds(point, now)
     ]
     return min(usable)[2] if usable else None
 
@@ -46,9 +50,15 @@ def may_be_written_to(patient: Resource) -> bool:
     return not died and patient.get("active") is not False
 
 
-def _is_address(point: dict[str, Any]) -> bool:
+def _address(point: dict[str, Any]) -> str | None:
+    """The address of a telecom, also where it is written as a link; None where it is none."""
     value = point.get("value")
-    return isinstance(value, str) and _ADDRESS.fullmatch(value.strip()) is not None
+    if not isinstance(value, str):
+        return None
+    address = value.strip()
+    if address[:7].lower() == "mailto:":
+        address = address[7:]
+    return address if _ADDRESS.fullmatch(address) else None
 
 
 def _holds(point: dict[str, Any], now: datetime) -> bool:

@@ -38,6 +38,17 @@ def test_the_lowest_rank_is_preferred_and_no_rank_comes_last():
         email(period={"start": "2026-11-23T08:00:01Z"}),
         email("ann at example.org"),
         email("Ann <ann@example.org>"),
+        email("ann@example.org, bob@example.org"),
+        email('"Ann" <ann@example.org>'),
+        email(f"{'a' * 65}@example.org"),
+        email(f"ann@{'a' * 64}.org"),
+        email(f"ann@{'a.' * 130}org"),
+        email("ann@localhost"),
+        email("ann@example..org"),
+        email("ann.@example.org"),
+        email("ann@-example.org"),
+        email("ann(home)@example.org"),
+        email("ann@[192.0.2.1]"),
         email(""),
         {"system": "email", "_value": {"extension": [{"url": "http://x.org/absent", "valueCode": "masked"}]}},
         None,
@@ -54,6 +65,21 @@ def test_what_is_no_address_or_not_of_now_is_not_used(point: dict[str, Any] | No
 )
 def test_a_period_covers_all_of_its_first_and_last_day(period: dict[str, str]):
     assert preferred_email({"telecom": [email(period=period)]}, NOW) == "ann@example.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("ann@example.org", "ann@example.org"),
+        (" ann@example.org ", "ann@example.org"),
+        ("mailto:ann@example.org", "ann@example.org"),
+        ("Mailto:Ann.O'Hara+portal@mail.example.co.uk", "Ann.O'Hara+portal@mail.example.co.uk"),
+        ("a@b.xn--p1ai", "a@b.xn--p1ai"),
+        (f"{'a' * 64}@example.org", f"{'a' * 64}@example.org"),
+    ],
+)
+def test_what_an_address_looks_like(value: str, address: str):
+    assert preferred_email({"telecom": [email(value)]}, NOW) == address
 
 
 def test_no_telecom_at_all_is_no_address():
