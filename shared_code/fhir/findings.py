@@ -36,19 +36,20 @@ class Findings:
 
     count   of all faults; `issues` holds the first of them
     local   references to contained resources in the resource at hand, to be resolved when all of it was seen
-    nulls   nulls met in lists: place of the object that has the list, name and index; to be held against a partner list
+    empties   what is nothing by itself, nulls in lists and extensions of primitives with an id alone: place of the
+              object that has it, name, and index in a list; to be held against the partner, `x` of `_x` and `_x` of `x`
     pointers      of the resource at hand
     pointers_of   of each resource that was seen, but those contained, by the identity of its object
     conditional_references   whether 'Patient?identifier=…' may stand for a reference, as in a transaction
     """
 
-    __slots__ = ("conditional_references", "count", "issues", "local", "nulls", "pointers", "pointers_of")
+    __slots__ = ("conditional_references", "count", "empties", "issues", "local", "pointers", "pointers_of")
 
     def __init__(self, conditional_references: bool = False) -> None:
         self.count = 0
         self.issues: list[Issue] = []
         self.local: list[tuple[str, Place]] = []
-        self.nulls: list[tuple[Place | None, str, int]] = []
+        self.empties: list[tuple[Place | None, str, int | None]] = []
         self.pointers = Pointers()
         self.pointers_of: dict[int, Pointers] = {}
         self.conditional_references = conditional_references
@@ -56,7 +57,7 @@ class Findings:
     def state(self) -> tuple[int, int, int, int, int]:
         """Something that is the same after a check that has found nothing at all."""
         pointers = self.pointers
-        return self.count, len(self.local), len(self.nulls), len(pointers.references), len(pointers.urls)
+        return self.count, len(self.local), len(self.empties), len(pointers.references), len(pointers.urls)
 
     def add(self, code: str, text: str, at: Place | None, *steps: Step) -> None:
         """Note a fault at a place, or at something below it; the text goes on from there: 'must be a list'."""

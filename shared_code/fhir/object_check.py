@@ -13,6 +13,7 @@ from shared_code.fhir.value_checks import Check
 
 MAX_SHAPES = 5000  # of all types: real data has few, and nobody may fill the memory with orders of names
 _shapes_kept = count()
+_ONLY_AN_ID = "must have a value or an extension; an id alone is nothing (ele-1)"
 
 
 class _Shape(NamedTuple):
@@ -54,8 +55,8 @@ class ObjectCheck:
             check(value[name], here, of_member, findings)
         for name in shape.urls:
             findings.pointers.urls.append((value, name, value[name]))
-        if findings.nulls:
-            _settle_nulls(value, here, findings)
+        if findings.empties:
+            _settle_empties(value, here, self.steps, findings)
         if self._rules_of_values and findings.count == before:  # a rule may then trust the structure of what it reads
             _hold_against(self._rules_of_values, value, here, findings)
 
@@ -85,8 +86,8 @@ class ObjectCheck:
             elif name not in self.others:
                 findings.add("structure", "is not an element that R4 has here", here, name)
         self._check_presence(value, here, findings)
-        if findings.nulls:
-            _settle_nulls(value, here, findings)
+        if findings.empties:
+            _settle_empties(value, here, self.steps, findings)
         if findings.count == before:
             _hold_against(self._rules, value, here, findings)
 
@@ -116,17 +117,24 @@ def _hold_against(rules: Iterable[Rule], value: dict[str, Any], here: Place, fin
         findings.add("invariant", broken[0], here, *broken[1:])
 
 
-def _settle_nulls(value: dict[str, Any], here: Place, findings: Findings) -> None:
-    """A null in a list of primitives only fills a position for which there is something in the partner list."""
+def _settle_empties(value: dict[str, Any], here: Place, steps: dict[str, str], findings: Findings) -> None:
+    """What is nothing by itself may stand where its partner has something: a value, or an extension of one."""
     later = []
-    for null in findings.nulls:
-        parent, name, index = null
+    for empty in findings.empties:
+        parent, name, index = empty
         if parent is not here:
-            later.append(null)
+            later.append(empty)
             continue
-        extends = name[0] == "_"
-        partner = value.get(name[1:] if extends else f"_{name}")
-        # of two nulls the one in the list of values is named
-        if not isinstance(partner, list) or index >= len(partner) or (partner[index] is None and not extends):
-            findings.add("structure", "must not be null, since nothing else is given for it", here, name, index)
-    findings.nulls = later
+        partner_name = name[1:] if name[0] == "_" else f"_{name}"
+        if index is None:
+            if partner_name not in value:
+                findings.add("structure", _ONLY_AN_ID, here, steps.get(name, name))
+            continue
+        is_null = value[name][index] is None
+        partner = value.get(partner_name)
+        partners = partner if isinstance(partner, list) else []
+        # of two that are empty one is named: the null in the list of values, or what has the id
+        if index >= len(partners) or (partners[index] is None and not (is_null and name[0] == "_")):
+            text = "must not be null, since nothing else is given for it" if is_null else _ONLY_AN_ID
+            findings.add("structure", text, here, name, index)
+    findings.empties = later

@@ -19,6 +19,7 @@ from shared_code.fhir.value_checks import (
     Check,
     code_check,
     concept_check,
+    extension_check,
     list_check,
     primitive_check,
     remembering,
@@ -142,7 +143,7 @@ class _Compiler:
             of_value = _check_contained_resource if base == "contained" else self._value_check(kind, element)
             check.checks[given] = _of_all(of_value, element, is_repeated=kind.removeprefix("#") in _REPEATED)
             if kind in PRIMITIVES:
-                check.checks[f"_{given}"] = _of_all(self.check_of("Element"), element)
+                check.checks[f"_{given}"] = _of_all(extension_check(self.check_of("Element"), f"_{given}"), element)
             if kind in _URLS and given in _LEADING and "max" not in element:
                 check.urls.add(given)
         if element.get("min"):

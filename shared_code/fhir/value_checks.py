@@ -35,11 +35,25 @@ def list_check(check: Check, maximum: str, minimum: int) -> Check:
             findings.add("structure", f"must have {minimum} to {maximum} entries", here)
         for index, item in enumerate(value):
             if item is None:
-                findings.nulls.append((parent, str(step), index))
+                findings.empties.append((parent, str(step), index))
             else:
                 check(item, here, index, findings)
 
     return check_list
+
+
+def extension_check(check: Check, name: str) -> Check:
+    """The check of what extends a primitive, the property `_x` or one in its list, by the check of an element."""
+
+    def check_extension(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
+        check(value, parent, step, findings)
+        if type(value) is dict and len(value) == 1 and "id" in value:
+            if isinstance(step, int) and parent is not None:  # in a list, which is what the parent is
+                findings.empties.append((parent[0], name, step))
+            else:
+                findings.empties.append((parent, name, None))
+
+    return check_extension
 
 
 def primitive_check(kind: str) -> Check:

@@ -92,7 +92,8 @@ def test_what_is_remembered_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(value_checks, "MAX_REMEMBERED", 10)
     monkeypatch.setattr(object_check, "MAX_SHAPES", 3)
     for number in range(30):
-        extra = {f"_{name}": {"id": "i"} for name in ("status", "issued", "effectiveDateTime")[: number % 4]}
+        unknown = {"extension": [{"url": "http://x", "valueCode": "unknown"}]}
+        extra = {f"_{name}": unknown for name in ("status", "issued", "effectiveDateTime")[: number % 4]}
         assert fault(observation(valueQuantity={"value": number}, **extra)) is None
         assert len(value_checks._known) <= 10
 

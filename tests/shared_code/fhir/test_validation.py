@@ -165,6 +165,36 @@ def test_valid(resource: Resource) -> None:
             id="null and null",
         ),
         pytest.param(
+            patient(_birthDate={"id": "a"}), "Patient.birthDate", "an id alone is nothing (ele-1)", id="only an id"
+        ),
+        pytest.param(
+            {"resourceType": "Observation", "_status": {"id": "a"}, "code": {"text": "x"}},
+            "Observation.status",
+            "ele-1",
+            id="only an id of what is required",
+        ),
+        pytest.param(
+            patient(extension=[{"url": "http://x", "_valueString": {"id": "x"}}]),
+            "Patient.extension[0].value.ofType(string)",
+            "ele-1",
+            id="only an id of a choice",
+        ),
+        pytest.param(
+            patient(name=[{"given": [None], "_given": [{"id": "x"}]}]),
+            "Patient.name[0].given[0]",
+            "ele-1",
+            id="null and only an id",
+        ),
+        pytest.param(
+            patient(name=[{"given": ["An"], "_given": [{"id": "x"}, {"id": "y"}]}]),
+            "Patient.name[0].given[1]",
+            "ele-1",
+            id="only an id after the last value",
+        ),
+        pytest.param(
+            patient(name=[{"_given": [{"id": "x"}]}]), "Patient.name[0].given[0]", "ele-1", id="only ids in a list"
+        ),
+        pytest.param(
             {"resourceType": "Observation", "code": {"text": "x"}}, "Observation.status", "required", id="no status"
         ),
         pytest.param({"resourceType": "Observation", "status": "final"}, "Observation.code", "required", id="no code"),
