@@ -77,6 +77,14 @@ async def test_an_observation_that_was_only_issued_counts_with_the_others_of_tha
     assert await portal.days() == {"2024-05-01": ("kg", 3, "70", "74", "72.00")}
 
 
+async def test_a_timing_counts_on_the_day_of_its_first_event_whenever_its_bounds_begin(portal: Portal) -> None:
+    bounds = {"boundsPeriod": {"start": "2024-04-01", "end": "2024-06-01"}}
+    timing = {"event": ["2024-05-20", "2024-05-03T08:00:00Z"], "repeat": bounds}
+    await portal.store.create(CLINIC, weight(70, None, effectiveTiming=timing))
+    await portal.counted()
+    assert await portal.days() == {"2024-05-03": ("kg", 1, "70", "70", "70.00")}
+
+
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "9999-12-30"])
 async def test_the_first_and_the_last_days_of_the_calendar_count(portal: Portal, day: str) -> None:
     await portal.store.create(CLINIC, weight(1, day))
