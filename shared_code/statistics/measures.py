@@ -15,6 +15,7 @@ from shared_code.fhir import Resource, span
 UCUM = "http://unitsofmeasure.org"
 UNITY = "1"  # UCUM's code of what has no unit
 NOT_COUNTED = frozenset({"entered-in-error", "cancelled"})
+_MODIFIES = "modifierExtension"  # it may turn what is said into its opposite, and none is understood here
 MAX_DIGITS = 20  # before, and after, the decimal point; a number of more is no measurement, and sums stay exact without
 MEAN_EXTRA_DIGITS = 2
 
@@ -74,11 +75,12 @@ def tallies(counted: Iterable[tuple[str, Key, Decimal]]) -> dict[Key, Tally]:
 def points(observation: Resource) -> list[tuple[Key, Decimal]]:
     """The numbers that an Observation adds to statistics: its own value's and each component's, under each coding."""
     day = day_of(observation)
-    if day is None or observation.get("status") in NOT_COUNTED:
+    if day is None or observation.get("status") in NOT_COUNTED or _MODIFIES in observation:
         return []
     return [
         (Key(day, code, unit), value)
         for holder in [observation, *(observation.get("component") or [])]
+        if _MODIFIES not in holder
         for value, unit in _number(holder)
         for code in _codes(holder.get("code") or {})
     ]

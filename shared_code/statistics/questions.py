@@ -14,6 +14,7 @@ from shared_code.azure.cosmos import Item
 from shared_code.identity import Caller, may_see, require_scope
 
 _PARAMETERS = ("code", "patient", "from", "to")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)  # a bar or a backslash of a code, as in searches
 _PATIENT = re.compile(r"(?:Patient/)?([A-Za-z0-9\-.]{1,64})")
 
 
@@ -97,7 +98,7 @@ def _code(code: str | None) -> str:
     _, bar, name = code.rpartition("|")
     if not bar or not name:
         raise errors.Malformed(f"code: {code[:70]!r} is not of the form system|code")
-    return code
+    return _ESCAPED.sub(r"\1", code)
 
 
 def _day(given: dict[str, str], name: str) -> date | None:

@@ -73,6 +73,14 @@ def test_what_is_void_does_not_count(status: str) -> None:
     assert points(observation(status=status)) == []
 
 
+def test_what_an_extension_modifies_does_not_count() -> None:
+    modified = {"modifierExtension": [{"url": "http://example.org/negated", "valueBoolean": True}]}
+    assert points(observation(**modified)) == []
+    part = {"code": concept("8480-6"), "valueQuantity": quantity(120, "mm[Hg]")}
+    counted = points(observation(component=[part | modified, part]))
+    assert [key.code for key, _ in counted if key.code.endswith("8480-6")] == ["http://loinc.org|8480-6"]
+
+
 @pytest.mark.parametrize("status", ["registered", "preliminary", "final", "amended", "corrected", "unknown"])
 def test_every_other_status_counts(status: str) -> None:
     assert len(points(observation(status=status))) == 1

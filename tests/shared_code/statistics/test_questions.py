@@ -36,6 +36,7 @@ def test_a_person_who_names_nobody_means_themself() -> None:
 
 def test_a_code_without_system_begins_with_a_bar() -> None:
     assert ask(person("anna"), code="|weight").code == "|weight"
+    assert ask(person("anna"), code=r"http://example.org|a\|b\\c").code == "http://example.org|a|b\\c"
 
 
 @pytest.mark.parametrize(
