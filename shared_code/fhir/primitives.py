@@ -19,6 +19,7 @@ MAX_STRING = 1024 * 1024  # characters
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CODE = re.compile(r"[^ \t\r\n]+([ \t\r\n][^ \t\r\n]+)*")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_ELEMENT_ID = re.compile(r"[^\x00-\x20]+")
 _URI = re.compile(r"[^ \t\r\n]+")
 _OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+")
 _UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -115,7 +116,10 @@ def _base64(value: Any) -> str | None:
     return None if len(text) % 4 == 0 and _BASE64.fullmatch(text) else "must be base64"
 
 
+ELEMENT_ID = "Element.id"  # no type of R4: it says 'string', and in words "that does not contain spaces"
+
 PRIMITIVES: dict[str, FaultOf] = {
+    ELEMENT_ID: _matching(_ELEMENT_ID, "an id without spaces"),
     "base64Binary": _base64,
     "boolean": _boolean,
     "canonical": _matching(_URI, "a canonical url without blanks"),
@@ -148,6 +152,7 @@ def _day_that_every_month_has(pattern: re.Pattern[str]) -> Callable[[str], objec
 # One call each that proves almost every value right, if it is a string of 1 to MAX_STRING characters; what it does not
 # prove may still be right and is for PRIMITIVES to judge. Validation spends most of its time here.
 PROOFS: dict[str, Callable[[str], object]] = {
+    ELEMENT_ID: _ELEMENT_ID.fullmatch,
     "canonical": _URI.fullmatch,
     "code": _CODE.fullmatch,
     "date": _day_that_every_month_has(_DATE),

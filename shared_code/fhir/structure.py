@@ -12,7 +12,7 @@ from shared_code.fhir.contained import check_contained
 from shared_code.fhir.definitions import definition
 from shared_code.fhir.findings import Findings, Place, Pointers, Step, kind_of
 from shared_code.fhir.object_check import ObjectCheck
-from shared_code.fhir.primitives import PRIMITIVES
+from shared_code.fhir.primitives import ELEMENT_ID, PRIMITIVES
 from shared_code.fhir.reference_rules import reference_rule
 from shared_code.fhir.resource_types import concrete_types
 from shared_code.fhir.value_checks import (
@@ -106,6 +106,12 @@ def _of_all(check: Check, element: dict[str, Any], *, is_repeated: bool = False)
     return remembering(of_list) if is_repeated else of_list
 
 
+def _type_of(name: str, element: dict[str, Any]) -> str:
+    """The type of an element that is no choice; a string called `id` is the one that every element may have."""
+    kind: str = element["type"]
+    return ELEMENT_ID if name == "id" and kind == "string" else kind
+
+
 class _Compiler:
     """Makes the checks of a type and of all types in it; some contain themselves, so each is entered before it is made.
 
@@ -130,7 +136,7 @@ class _Compiler:
     def _add(self, check: ObjectCheck, name: str, element: dict[str, Any]) -> None:
         is_choice = name.endswith("[x]")
         base = name.removesuffix("[x]")
-        types: list[str] = element["type"] if is_choice else [element["type"]]
+        types: list[str] = element["type"] if is_choice else [_type_of(name, element)]
         required: set[str] = set()
         for kind in types:
             suffix = _PROFILED.get(kind, kind)

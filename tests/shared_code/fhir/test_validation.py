@@ -55,6 +55,7 @@ DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
         ),
         pytest.param(patient(birthDate="1974", deceasedDateTime="2015-02-14T13:42:00+10:00"), id="partial dates"),
         pytest.param(patient(birthDate="2024-02-29"), id="a leap day"),
+        pytest.param(patient(name=[{"id": "Patient.name[x]:é/1", "family": "X"}]), id="any id of an element"),
         pytest.param(observation(issued="2016-12-31T23:59:60.123456789Z"), id="a leap second and nine digits"),
         pytest.param(observation(valueQuantity={"value": Decimal("72.50")}), id="a decimal"),
         pytest.param(observation(valueQuantity={"value": 72}), id="a decimal written as an integer"),
@@ -242,6 +243,21 @@ def test_valid(resource: Resource) -> None:
         pytest.param(patient(id="x" * 65), "Patient.id", "must be an id", id="an id of 65 characters"),
         pytest.param(patient(id="a/b"), "Patient.id", "must be an id", id="slash in an id"),
         pytest.param(patient(id="a\n"), "Patient.id", "must be an id", id="line end after an id"),
+        pytest.param(
+            patient(name=[{"id": "a b", "family": "x"}]), "Patient.name[0].id", "without spaces", id="element's id"
+        ),
+        pytest.param(
+            patient(birthDate="2000", _birthDate={"id": "a\tb"}),
+            "Patient.birthDate.id",
+            "without spaces",
+            id="id of a primitive",
+        ),
+        pytest.param(
+            observation(component=[{"id": " ", "code": {"text": "x"}}]),
+            "Observation.component[0].id",
+            "without spaces",
+            id="id of a backbone element",
+        ),
         pytest.param(patient(birthDate="2021-02-30"), "Patient.birthDate", "the calendar has", id="30 February"),
         pytest.param(patient(birthDate="2023-02-29"), "Patient.birthDate", "the calendar has", id="29 February 2023"),
         pytest.param(patient(birthDate="2021-04-31"), "Patient.birthDate", "the calendar has", id="31 April"),
