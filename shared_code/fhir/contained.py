@@ -1,4 +1,4 @@
-"""The rules about contained resources: what one may be, that it is used, and that references to one find it."""
+"""The rules about contained resources: what one may be, that it is used, and that references to one lead to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared_code.fhir.findings import Findings, Place
+from shared_code.fhir.reference_rules import check_local
 from shared_code.fhir.resource_types import Resource
 
 
@@ -13,10 +14,15 @@ def check_contained(resource: Resource, at: Place, findings: Findings) -> None:
     """Check the `contained` of a resource, and the references to it that the check of the resource has come across."""
     contained = resource.get("contained")
     inner = [item for item in contained if isinstance(item, dict)] if isinstance(contained, list) else []
-    ids = [item.get("id") for item in inner]
-    for name, place in findings.local:
-        if name and name not in ids:  # '#' alone means the resource that contains
+    types = {own: item.get("resourceType") for item in inner if isinstance(own := item.get("id"), str)}
+    types[""] = resource["resourceType"]  # '#' alone means the resource that contains
+    for reference, place, targets in findings.local:
+        name = reference["reference"][1:]
+        kind = types.get(name)
+        if name not in types:
             findings.add("invariant", f"refers to '#{name}', which is not contained here (ref-1)", place, "reference")
+        elif isinstance(kind, str):
+            check_local(reference, kind, targets, place, findings)
     if not inner:
         return
     mentioned = set(_fragments(resource))

@@ -35,7 +35,8 @@ class Findings:
     """Collects the faults of one validation, and what it came across that leads elsewhere.
 
     count   of all faults; `issues` holds the first of them
-    local   references to contained resources in the resource at hand, to be resolved when all of it was seen
+    local   references to contained resources in the resource at hand, to be resolved when all of it was seen: each
+            Reference with its place and the types that its element allows, empty where it allows any
     empties   what is nothing by itself, nulls in lists and extensions of primitives with an id alone: place of the
               object that has it, name, and index in a list; to be held against the partner, `x` of `_x` and `_x` of `x`
     pointers      of the resource at hand
@@ -48,7 +49,7 @@ class Findings:
     def __init__(self, conditional_references: bool = False) -> None:
         self.count = 0
         self.issues: list[Issue] = []
-        self.local: list[tuple[str, Place]] = []
+        self.local: list[tuple[dict[str, Any], Place, frozenset[str]]] = []
         self.empties: list[tuple[Place | None, str, int | None]] = []
         self.pointers = Pointers()
         self.pointers_of: dict[int, Pointers] = {}

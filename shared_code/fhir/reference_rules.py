@@ -23,8 +23,6 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
     targets     the types that the element allows; empty: any
     """
 
-    allowed = targets or resource_types()
-
     def check(value: Any, parent: Place | None, step: Step, findings: Findings) -> None:
         here = (parent, step)
         text = encoded(value)
@@ -37,12 +35,26 @@ def reference_rule(structure: Check, targets: frozenset[str]) -> Check:
             if findings.count > before[0]:
                 return
         literal = value.get("reference")
-        if literal is not None and literal[0] != "#":
+        if literal is not None and literal[0] == "#":
+            findings.local.append((value, here, targets))
+            return
+        if literal is not None:
             findings.pointers.references.append((value, here))
-        if kind and kind not in allowed and kind in resource_types():
-            findings.add("value", f"may refer to {_either(targets)}, not to {kind}", here)
+        if kind:
+            _require_allowed(kind, targets, here, findings)
 
     return check
+
+
+def check_local(reference: dict[str, Any], kind: str, targets: frozenset[str], here: Place, findings: Findings) -> None:
+    """Check a reference to a contained resource, once it is known to be of the type `kind`."""
+    _said(reference, kind, here, findings)
+    _require_allowed(kind, targets, here, findings)
+
+
+def _require_allowed(kind: str, targets: frozenset[str], here: Place, findings: Findings) -> None:
+    if targets and kind not in targets and kind in resource_types():
+        findings.add("value", f"may refer to {_either(targets)}, not to {kind}", here)
 
 
 # What references were about, by their JSON text, those of which nothing else has to be known: a record names the same
@@ -65,13 +77,16 @@ def _checked(structure: Check, value: Any, here: Place, findings: Findings) -> s
         return ""
     literal = value.get("reference")
     kind = _target_type(literal, here, findings) if literal is not None else None
-    said = value.get("type")
-    if said is not None:
-        said = said.removeprefix("http://hl7.org/fhir/StructureDefinition/")
-        if kind and said != kind:
-            findings.add("value", f"says {shortened(said)}, but the reference is to {kind}", here, "type")
-        kind = kind or said
-    return kind or ""
+    said = _said(value, kind, here, findings) if "type" in value else ""
+    return kind or said
+
+
+def _said(reference: dict[str, Any], kind: str | None, here: Place, findings: Findings) -> str:
+    """The type that a Reference says itself, which must be the one that it leads to, where that is known."""
+    said: str = reference.get("type", "").removeprefix("http://hl7.org/fhir/StructureDefinition/")
+    if said and kind and said != kind:
+        findings.add("value", f"says {shortened(said)}, but the reference is to {kind}", here, "type")
+    return said
 
 
 def _target_type(literal: str, here: Place, findings: Findings) -> str | None:
@@ -83,7 +98,7 @@ def _target_type(literal: str, here: Place, findings: Findings) -> str | None:
             return target[0]
         findings.add("value", f"refers to '{shortened(target[0])}', which is no resource type", here, "reference")
     elif _LOCAL.fullmatch(literal):
-        findings.local.append((literal[1:], here))
+        return None  # known when the whole resource was seen
     elif match := _CONDITIONAL.fullmatch(literal):
         if findings.conditional_references and match[1] in resource_types():
             return match[1]

@@ -49,6 +49,12 @@ def test_a_reference_that_is_right_in_one_place_is_held_against_the_types_of_ano
         assert fault(observation(subject=there, encounter=there)) == "Observation.encounter"
 
 
+def test_a_reference_to_a_contained_resource_is_held_against_the_one_that_has_its_id() -> None:
+    for kind, path in (("Patient", None), ("Practitioner", "Observation.subject"), ("Patient", None)):
+        inner = {"resourceType": kind, "id": "o", "active": True}
+        assert fault(observation(subject={"reference": "#o"}, contained=[inner])) == path
+
+
 def test_a_conditional_reference_is_right_in_a_bundle_alone() -> None:
     weight = observation(subject={"reference": "Patient?identifier=x|1"})
     entry = {"resource": weight, "request": {"method": "POST", "url": "Observation"}}

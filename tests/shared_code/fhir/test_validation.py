@@ -91,6 +91,10 @@ DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
             ),
             id="a contained resource that is referred to",
         ),
+        pytest.param(
+            observation(contained=[observation(id="o", hasMember=[{"reference": "#"}])]),
+            id="a contained resource that refers to the one that contains it",
+        ),
         pytest.param({"resourceType": "Parameters", "parameter": [{"name": "a", "valueCode": "b"}]}, id="Parameters"),
         pytest.param(patient(name=[{"family": "名前"}], contact=[{"name": {"text": "é"}}]), id="other scripts"),
         pytest.param(
@@ -404,6 +408,26 @@ def test_valid(resource: Resource) -> None:
         ),
         pytest.param(
             observation(subject={"reference": "#p"}), "Observation.subject.reference", "ref-1", id="not contained"
+        ),
+        pytest.param(
+            observation(contained=[{"resourceType": "Practitioner", "id": "o"}], subject={"reference": "#o"}),
+            "Observation.subject",
+            "may refer to Device, Group, Location or Patient, not to Practitioner",
+            id="a type that is not allowed, contained",
+        ),
+        pytest.param(
+            observation(subject={"reference": "#"}),
+            "Observation.subject",
+            "not to Observation",
+            id="a type that is not allowed, the resource itself",
+        ),
+        pytest.param(
+            observation(
+                contained=[{"resourceType": "Patient", "id": "o"}], subject={"reference": "#o", "type": "Group"}
+            ),
+            "Observation.subject.type",
+            "says Group",
+            id="two types, contained",
         ),
         # contained
         pytest.param(
