@@ -188,13 +188,22 @@ def _require_made(caller: Caller, write: Write, made: Sequence[Change], result: 
         raise errors.NotFound(f"there is no {write.type}/{write.id}")
     if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
         require_write(caller, "create", write.type, write.place.person)
-    if caller.kind != "system" and any(map(_is_new_link, made)):
+    if caller.kind == "system":
+        return
+    if any(not was and is_link for was, is_link in map(_links, made)):
         raise errors.Forbidden(f"{write.type}/{write.id} names another patient, whose record only a system may enter")
+    if any(was and not is_link for was, is_link in map(_links, made)):
+        raise errors.Forbidden(
+            f"{write.type}/{write.id} is in another patient's record too, from which only a system may take it"
+        )
 
 
-def _is_new_link(change: Change) -> bool:
-    was = change.base is not None and change.base["kind"] == "link" and not change.base["deleted"]
-    return change.item["kind"] == "link" and not change.item["deleted"] and not was
+def _links(change: Change) -> tuple[bool, bool]:
+    """Whether there was a link to a further patient's record before a change, and whether there is one after it."""
+    was, is_now = (
+        item is not None and item["kind"] == "link" and not item["deleted"] for item in (change.base, change.item)
+    )
+    return was, is_now
 
 
 def require_allowed(caller: Caller, writes: Sequence[Write], creates: Sequence[ConditionalCreate] = ()) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shared_code import errors
 from shared_code.fhir import parse
-from shared_code.records import RecordStore, read_query
+from shared_code.records import HistoryQuery, RecordStore, read_query
 from tests.builders import appointment, observation, person, system
 
 
@@ -16,7 +16,7 @@ async def versions(store: RecordStore, who: str | None, resource_type: str, reso
     found: list[str] = []
     cursor: str | None = None
     for _ in range(20):
-        page = await store.history(caller, resource_type, resource_id, count, cursor)
+        page = await store.history(caller, resource_type, resource_id, HistoryQuery(count, cursor))
         for version in page.resources:
             text = parse(version.text)["subject"]["reference"].removeprefix("Patient/") if version.text else "deleted"
             found.append(f"{version.version} {text}")
@@ -133,9 +133,17 @@ async def test_a_person_names_no_further_patient_but_keeps_those_that_a_system_n
     made = await store.create(system(), appointment("anna", "bert"))
     await store.update(person("anna"), appointment("anna", "bert", id=made.id, status="cancelled"))
     assert (await store.read(person("bert"), "Appointment", made.id)).version == 2
-    await store.update(person("anna"), appointment("anna", id=made.id))
+    with pytest.raises(errors.Forbidden):
+        await store.update(person("anna"), appointment("anna", id=made.id))
+    with pytest.raises(errors.Forbidden):
+        await store.delete(person("anna"), "Appointment", made.id)
+    assert (await store.read(person("bert"), "Appointment", made.id)).version == 2
+    await store.update(system(), appointment("anna", id=made.id))
+    with pytest.raises(errors.NotFound):
+        await store.read(person("bert"), "Appointment", made.id)
     with pytest.raises(errors.Forbidden):
         await store.update(person("anna"), appointment("anna", "bert", id=made.id))
+    await store.delete(person("anna"), "Appointment", made.id)
 
 
 async def test_a_person_who_names_a_patient_is_found_by_that(store: RecordStore) -> None:
