@@ -28,6 +28,7 @@ from shared_code.records import (
     Stored,
     address_of,
     history_bundle,
+    read_history_query,
     read_query,
     record_store,
     require_type,
@@ -92,9 +93,9 @@ async def resource_history(req: func.HttpRequest) -> Answer:
     require_method(req, ("GET", "HEAD"))
     caller = await caller_of(req)
     kind, own = _named(req)
-    query = read_query(kind, [(name, value) for name, value in query_of(req) if name in ("_count", "_cursor")])
-    page = await record_store().history(caller, kind, own, max(query.count, 1), query.cursor)
-    return Answer(200, dump(history_bundle(settings().fhir_base_url, page, query, own)))
+    query = read_history_query(query_of(req), strict=_is_strict(req))
+    page = await record_store().history(caller, kind, own, query)
+    return Answer(200, dump(history_bundle(settings().fhir_base_url, page, query, kind, own)))
 
 
 @blueprint.route(route=f"fhir/{TYPE}/{ID}/_history/{{vid}}", methods=ALL_METHODS, auth_level=func.AuthLevel.ANONYMOUS)
@@ -201,10 +202,13 @@ async def search(req: func.HttpRequest) -> Answer:
 async def _found(req: func.HttpRequest, caller: Caller, parameters: Sequence[tuple[str, str]]) -> Answer:
     """A page of a search; what was ignored is said in an outcome entry."""
     kind = require_type(req.route_params["type"])
-    strict = "handling=strict" in (req.headers.get("prefer") or "")
-    query = read_query(kind, parameters, settings().fhir_base_url, strict=strict)
+    query = read_query(kind, parameters, settings().fhir_base_url, strict=_is_strict(req))
     page = await record_store().search(caller, query)
     return Answer(200, dump(searchset(settings().fhir_base_url, page, query)))
+
+
+def _is_strict(req: func.HttpRequest) -> bool:
+    return "handling=strict" in (req.headers.get("prefer") or "")
 
 
 # Answers

@@ -6,6 +6,7 @@ from shared_code.azure.clients import container
 from shared_code.azure.settings import settings
 from shared_code.records.answers import address_of, history_bundle, raw, searchset
 from shared_code.records.conditions import Condition, read_condition
+from shared_code.records.histories import HistoryQuery, read_history_query
 from shared_code.records.items import Stored, fhir_instant
 from shared_code.records.locating import partition_key, server_id
 from shared_code.records.search import Page, Query, read_query
@@ -18,6 +19,7 @@ __all__ = [
     "Condition",
     "ConditionalCreate",
     "Contended",
+    "HistoryQuery",
     "Page",
     "Query",
     "RecordStore",
@@ -29,6 +31,7 @@ __all__ = [
     "partition_key",
     "raw",
     "read_condition",
+    "read_history_query",
     "read_query",
     "record_store",
     "require_type",

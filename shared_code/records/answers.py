@@ -10,6 +10,7 @@ import msgspec
 from shared_code import errors
 from shared_code.errors import Issue
 from shared_code.fhir import Resource, outcome
+from shared_code.records.histories import HistoryQuery
 from shared_code.records.items import Stored
 from shared_code.records.search import Page, Query
 
@@ -39,9 +40,9 @@ def searchset(base_url: str, page: Page, query: Query) -> Resource:
     return _bundle("searchset", page, f"{base_url}/{query.filter.type}", query, entries)
 
 
-def history_bundle(base_url: str, page: Page, query: Query, resource_id: str) -> Resource:
-    """A page of the history of one resource."""
-    address = f"{base_url}/{query.filter.type}/{resource_id}/_history"
+def history_bundle(base_url: str, page: Page, query: HistoryQuery, resource_type: str, resource_id: str) -> Resource:
+    """A page of the history of one resource; parameters that were ignored are left out of the self link."""
+    address = f"{base_url}/{resource_type}/{resource_id}/_history"
     return _bundle("history", page, address, query, [_history_entry(base_url, version) for version in page.resources])
 
 
@@ -55,7 +56,7 @@ def _history_entry(base_url: str, version: Stored) -> Resource:
     return entry | {"request": {"method": version.method, "url": address}, "response": response}
 
 
-def _bundle(kind: str, page: Page, address: str, query: Query, entries: Sequence[Resource]) -> Resource:
+def _bundle(kind: str, page: Page, address: str, query: Query | HistoryQuery, entries: Sequence[Resource]) -> Resource:
     asked = list(query.asked)
     here = [*asked, ("_cursor", query.cursor)] if query.cursor else asked
     links = [{"relation": "self", "url": _with_query(address, here)}]

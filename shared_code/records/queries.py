@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ _INSTANT_SQL = {
     "ap": "({f} >= {lo} AND {f} < {hi})",
 }
 _PREFIXES = tuple(_DATE_SQL)
+_BELOW_MILLISECONDS = re.compile(r"(?<=\.\d{3})\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,20 @@ def read_updated(value: str) -> tuple[UpdatedRange, ...]:
 def _read_updated(value: str) -> UpdatedRange:
     prefix = value[:2] if value[:2] in _PREFIXES else "eq"
     date = value.removeprefix(prefix) if value[:2] in _PREFIXES else value
+    return UpdatedRange(prefix, *milliseconds("_lastUpdated", date))
+
+
+def milliseconds(name: str, date: str) -> tuple[str, str]:
+    """The span that the date of a parameter means, in the form of `lastUpdated`: a finer date means its millisecond.
+
+    raises  Malformed: not a date
+    """
+    text = date.replace(" ", "+")  # an unescaped plus of a time zone arrives as a blank
     try:
-        lo, hi = span(date.replace(" ", "+"))  # an unescaped plus of a time zone arrives as a blank
+        lo, hi = span(_BELOW_MILLISECONDS.sub("", text))
     except ValueError as fault:
-        raise errors.Malformed(f"_lastUpdated: {fault}") from fault
-    return UpdatedRange(prefix, f"{lo[:23]}Z", f"{hi[:23]}Z")
+        raise errors.Malformed(f"{name}: {fault}") from fault
+    return f"{lo[:23]}Z", f"{hi[:23]}Z"
 
 
 @dataclass(frozen=True, slots=True)

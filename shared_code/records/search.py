@@ -37,7 +37,7 @@ MAX_VALUES = 200  # the text of a query has an end in Cosmos DB, and each of the
 _STEADY_ATTEMPTS = 12  # pauses between them grow to a quarter of a second: about two seconds in all
 _WHOLE = ("", "FF")  # every feed range lies between these effective partition keys
 # Parameters of the answer's form, which select nothing; `_format` is read at the HTTP door.
-_FORM = frozenset({"_format", "_pretty"})
+FORM = frozenset({"_format", "_pretty"})
 _ONCE = ("_count", "_cursor", "_summary", "_total")
 
 
@@ -83,7 +83,7 @@ def read_query(
             cursor = value
             continue
         if name == "_count":
-            count = _count(value)
+            count = page_count(value)
             asked.append((name, str(count)))
             continue
         elif name == "_total":
@@ -99,7 +99,7 @@ def read_query(
             raise errors.Malformed(f"{name[:60]!r}: there is no modifier of {name.split(':')[0]} here")
         elif name.split(":")[0] in search_parameters(resource_type):
             filters["criteria"].append(criterion(resource_type, name, value, base_url))
-        elif name not in _FORM:
+        elif name not in FORM:
             unknown.append(name)
             continue
         asked.append((name, value))
@@ -121,7 +121,8 @@ def require_once(pairs: Sequence[tuple[str, str]], once: Sequence[str]) -> None:
             raise errors.Malformed(f"{name} may come once only")
 
 
-def _count(value: str) -> int:
+def page_count(value: str) -> int:
+    """How many resources a page may have, as `_count` says. Raises Malformed."""
     if not (value.isascii() and value.isdecimal()):
         raise errors.Malformed(f"_count must be a whole number, not {value[:20]!r}")
     digits = value.lstrip("0")[: len(str(MAX_COUNT)) + 1]  # enough to tell that it is above the most

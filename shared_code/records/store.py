@@ -16,6 +16,7 @@ from shared_code.fhir import Resource, home_of, is_homed_type, make_relative, re
 from shared_code.identity import Caller, may_see, require_scope
 from shared_code.records.claims import Claims
 from shared_code.records.conditions import Condition, read_condition
+from shared_code.records.histories import ALWAYS, EVERY_VERSION, HistoryQuery
 from shared_code.records.items import Stored, marker_item, stored
 from shared_code.records.locating import (
     is_fhir_id,
@@ -28,7 +29,6 @@ from shared_code.records.locating import (
 )
 from shared_code.records.lookups import Lookups
 from shared_code.records.search import (
-    DEFAULT_COUNT,
     Page,
     Query,
     Searches,
@@ -105,17 +105,17 @@ class RecordStore:
         caller: Caller,
         resource_type: str,
         resource_id: str,
-        count: int = DEFAULT_COUNT,
-        cursor: str | None = None,
+        query: HistoryQuery = EVERY_VERSION,
     ) -> Page:
         """The versions, newest first; a person sees those that are, or were, of their record, a system all."""
         require_type(resource_type)
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
-        below = version_of_cursor(cursor) if cursor else MAX_VERSION
-        found, more = await self._versions(caller, item, below, count + 1)
-        page, before = found[:count], found[1 : count + 1]
-        cursor = make_cursor("", "", str(page[-1]["version"])) if more or len(found) > count else None
+        below = version_of_cursor(query.cursor) if query.cursor else MAX_VERSION
+        found, more = await self._versions(caller, item, below, query.count + 1, query.times.before)
+        before = found[1 : query.count + 1]
+        page, older = query.times.reached(found[: query.count])
+        cursor = make_cursor("", "", str(page[-1]["version"])) if older and (more or len(found) > query.count) else None
         after_deletion = {one["version"] + 1 for one in before if one["deleted"]}
         versions = [stored(one, one["version"] == 1 or one["version"] in after_deletion) for one in page]
         return Page(versions, None, cursor)
@@ -321,9 +321,12 @@ class RecordStore:
             raise missing
         return item
 
-    async def _versions(self, caller: Caller, item: Item, below: int, count: int) -> tuple[list[Item], bool]:
+    async def _versions(
+        self, caller: Caller, item: Item, below: int, count: int, before: str = ALWAYS.before
+    ) -> tuple[list[Item], bool]:
         """The newest versions below one that the caller may see, wherever they are, and whether there are older ones.
 
+        before   the instant before which they were made
         Large versions fill a page of the store before they are `count`: then there are fewer.
         """
         homes = [item["pk"], *item.get("movedFrom", [])]
@@ -332,14 +335,16 @@ class RecordStore:
         found: dict[int, Item] = {}
         complete_from = 0
         for rows, rest in await in_parallel(
-            [partial(self._versions_in, caller, pk, item, below, count + 1) for pk in homes]
+            [partial(self._versions_in, caller, pk, item, below, count + 1, before) for pk in homes]
         ):
             found |= {row["version"]: row for row in rows}
             complete_from = max(complete_from, rest)
         versions = [version for version in sorted(found, reverse=True) if version >= complete_from]
         return [found[version] for version in versions[:count]], complete_from > 0 or len(versions) > count
 
-    async def _versions_in(self, caller: Caller, pk: str, item: Item, below: int, count: int) -> tuple[list[Item], int]:
+    async def _versions_in(
+        self, caller: Caller, pk: str, item: Item, below: int, count: int, before: str
+    ) -> tuple[list[Item], int]:
         """Those in one partition, and the oldest of them where there are more than were read (else 0).
 
         The current ones are read first: what is none any more by then is a past one.
@@ -349,17 +354,19 @@ class RecordStore:
         parameters: list[dict[str, Any]] = [
             {"name": "@of", "value": item["id"]},
             {"name": "@below", "value": below},
+            {"name": "@before", "value": before},
             {"name": "@count", "value": count},
         ]
         if caller.kind != "system" and item["person"]:
             mine = "(c.person = @person OR ARRAY_CONTAINS(c.links, @person))"
             parameters.append({"name": "@person", "value": caller.person})
         sql = (
-            f"SELECT * FROM c WHERE c.kind = 'past' AND c.of = @of AND c.version < @below AND {mine}"
-            " ORDER BY c.version DESC OFFSET 0 LIMIT @count"
+            "SELECT * FROM c WHERE c.kind = 'past' AND c.of = @of AND c.version < @below"
+            f" AND c.lastUpdated < @before AND {mine} ORDER BY c.version DESC OFFSET 0 LIMIT @count"
         )
         past, cut_short = await first_page(self._records, sql, parameters, count, item["id"], partition_key=pk)
-        seen = [row for row in [*rows, *past] if row["version"] < below and sees(caller, row)]
+        current = [row for row in rows if row["version"] < below and row["lastUpdated"] < before]
+        seen = [row for row in [*current, *past] if row["version"] < below and sees(caller, row)]
         return seen, past[-1]["version"] if cut_short else 0
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
 
 from shared_code.fhir import dump
 from tests.builders import observation, organization, patient
-from tests.system.fhir_answers import FHIR, issue, pages, resources
+from tests.system.fhir_answers import FHIR, issue, link, pages, resources
 
 BASE = "/fhir/Observation"
 
@@ -153,6 +155,89 @@ def test_a_history_refuses_a_cursor_that_is_not_its_own(api: httpx.Client, anna:
     own = resources(of_a_search)[0]["id"]
     for wrong in (cursor, "junk"):
         assert "_cursor" in issue(api.get(f"{BASE}/{own}/_history?_cursor={wrong}"), 400)["diagnostics"]
+
+
+@pytest.fixture
+def amended(api: httpx.Client, anna: str) -> tuple[str, list[str]]:
+    """The address of the history of a resource of five versions, and the instants at which they were made."""
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    instants = [created["meta"]["lastUpdated"]]
+    for second in range(10, 14):
+        time.sleep(0.002)
+        answer = api.put(address, json=created | {"issued": f"2026-03-01T08:00:{second}Z"})
+        instants.append(answer.json()["meta"]["lastUpdated"])
+    assert instants == sorted(set(instants))
+    return f"{address}/_history", instants
+
+
+def shifted(instant: str, milliseconds: int) -> str:
+    """The instant so much later, in another offset."""
+    moment = datetime.fromisoformat(instant) + timedelta(milliseconds=milliseconds)
+    return moment.astimezone(timezone(timedelta(hours=2))).isoformat(timespec="milliseconds")
+
+
+def numbers(api: httpx.Client, address: str, **query: str | int) -> list[int]:
+    """The versions on all pages of a history."""
+    return [int(r["meta"]["versionId"]) for page in pages(api, address, query) for r in resources(page)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_history_since_an_instant_has_the_versions_that_were_made_from_then_on(
+    api: httpx.Client, amended: tuple[str, list[str]], count: int
+) -> None:
+    address, instants = amended
+    assert numbers(api, address, _since=instants[2], _count=count) == [5, 4, 3]
+    assert numbers(api, address, _since=shifted(instants[2], 1), _count=count) == [5, 4]
+    assert numbers(api, address, _since=shifted(instants[2], -1), _count=count) == [5, 4, 3]
+    assert numbers(api, address, _since="2020-01-01", _count=count) == [5, 4, 3, 2, 1]
+    assert numbers(api, address, _since=shifted(instants[4], 1), _count=count) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_history_at_a_time_has_the_versions_that_were_current_then(
+    api: httpx.Client, amended: tuple[str, list[str]], count: int
+) -> None:
+    address, instants = amended
+    assert numbers(api, address, _at=instants[2], _count=count) == [3]
+    assert numbers(api, address, _at=shifted(instants[2], -1), _count=count) == [2]
+    assert numbers(api, address, _at=instants[2].replace("Z", "123Z"), _count=count) == [3]
+    assert numbers(api, address, _at=shifted(instants[0], -1), _count=count) == []
+    assert numbers(api, address, _at=instants[0][:4], _count=count) == [5, 4, 3, 2, 1]
+    assert numbers(api, address, _at="2999", _count=count) == [5]
+    assert numbers(api, address, _at="2999", _since=shifted(instants[4], 1), _count=count) == []
+
+
+def test_a_history_says_which_parameters_count(api: httpx.Client, amended: tuple[str, list[str]]) -> None:
+    address, instants = amended
+    query = {"_since": instants[1], "_count": "2", "eye-colour": "blue", "_format": "json"}
+    first = api.get(address, params=query).json()
+    for relation in ("self", "next"):
+        url = httpx.URL(str(link(first, relation)))
+        assert {name: url.params[name] for name in url.params if name != "_cursor"} == {
+            "_since": instants[1],
+            "_count": "2",
+        }
+    strict = api.get(address, params=query, headers={"Prefer": "handling=strict"})
+    assert "eye-colour" in issue(strict, 400)["diagnostics"]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("_since=yesterday", "_since"),
+        ("_since=", "_since"),
+        ("_at=gt2026", "_at"),
+        ("_count=0", "_count"),
+        ("_count=many", "_count"),
+        ("_since=2020&_since=2021", "_since"),
+        ("_count=1&_count=2", "_count"),
+    ],
+)
+def test_a_bad_value_of_a_history_is_refused_with_the_parameters_name(
+    api: httpx.Client, anna: str, query: str, named: str
+) -> None:
+    assert named in issue(api.get(f"/fhir/Patient/{anna}/_history?{query}"), 400)["diagnostics"]
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,13 @@ def test_a_form_of_odd_values_is_searched_or_refused(api: httpx.Client, anna: st
         assert named in issue(answer, status)["diagnostics"]
 
 
+def test_an_instant_finer_than_a_millisecond_means_its_millisecond(api: httpx.Client, anna: str) -> None:
+    made = api.post(BASE, json=observation(anna)).json()
+    finer = made["meta"]["lastUpdated"].replace("Z", "123Z")
+    for prefix, found in (("", True), ("ge", True), ("le", True), ("gt", False), ("lt", False)):
+        assert bool(ids(api, BASE, {"patient": anna, "_lastUpdated": f"{prefix}{finer}"})) is found
+
+
 def test_a_deleted_resource_is_found_no_more(api: httpx.Client, anna: str) -> None:
     own = api.post(BASE, json=observation(anna)).json()["id"]
     assert ids(api, BASE, {"patient": anna}) == [own]

@@ -10,7 +10,7 @@ import pytest
 
 from shared_code import errors
 from shared_code.fhir import parse
-from shared_code.records import RecordStore, read_query
+from shared_code.records import HistoryQuery, RecordStore, read_query
 from tests.builders import observation, person, system
 from tests.shared_code.records.deaths import Death, DyingTransport, dying_store, store_of
 
@@ -90,7 +90,7 @@ async def test_a_history_of_large_versions_comes_in_pages_that_memory_holds(stor
     pages = 0
     cursor = None
     while pages == 0 or cursor:
-        page = await store.history(system(), "Observation", made.id, 50, cursor)
+        page = await store.history(system(), "Observation", made.id, HistoryQuery(50, cursor))
         assert sum(len(version.text or "") for version in page.resources) < 10_000_000
         seen += [version.version for version in page.resources]
         pages, cursor = pages + 1, page.next

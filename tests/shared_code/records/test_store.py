@@ -9,7 +9,7 @@ import pytest
 
 from shared_code import errors
 from shared_code.fhir import parse
-from shared_code.records import Page, RecordStore, partition_key, read_query
+from shared_code.records import HistoryQuery, Page, RecordStore, partition_key, read_query
 from tests.builders import appointment, identifier, observation, organization, patient, person, practitioner, system
 
 
@@ -337,7 +337,7 @@ async def test_the_history_says_which_versions_were_made_anew(store: RecordStore
     made: list[tuple[int, bool]] = []
     cursor: str | None = None
     while True:
-        page = await store.history(system(), "Organization", "o", count, cursor)
+        page = await store.history(system(), "Organization", "o", HistoryQuery(count, cursor))
         made += [(version.version, version.created) for version in page.resources]
         cursor = page.next
         if cursor is None:
