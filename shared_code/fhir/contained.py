@@ -26,7 +26,13 @@ def check_contained(resource: Resource, at: Place, findings: Findings) -> None:
     if not inner:
         return
     mentioned = set(_fragments(resource))
+    taken: set[str] = set()
     for index, item in enumerate(inner):
+        own = item.get("id")
+        if isinstance(own, str) and own in taken:
+            findings.add("invariant", "is the id of another contained resource too", at, "contained", index, "id")
+        elif isinstance(own, str):
+            taken.add(own)
         for text in _faults(item, mentioned):
             findings.add("invariant", text, at, "contained", index)
 

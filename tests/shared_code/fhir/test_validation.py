@@ -471,6 +471,19 @@ def test_valid(resource: Resource) -> None:
             id="an unknown element of a contained resource",
         ),
         pytest.param(
+            observation(
+                contained=[
+                    {"resourceType": kind, "id": own}
+                    for kind, own in [("Patient", "p"), ("Device", "q"), ("Patient", "p")]
+                ],
+                subject={"reference": "#p"},
+                focus=[{"reference": "#q"}],
+            ),
+            "Observation.contained[2].id",
+            "another contained resource",
+            id="two contained resources with one id",
+        ),
+        pytest.param(
             patient(contained=["x"]), "Patient.contained[0]", "must be a resource", id="contained is no object"
         ),
         # narrative
