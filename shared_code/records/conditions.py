@@ -41,6 +41,8 @@ def read_condition(resource_type: str, query: str, base_url: str = "") -> Condit
     """
     if resource_type not in resource_types():
         raise errors.Malformed(f"{resource_type[:40]!r} is not a type of R4 that has an endpoint")
+    if not query.strip():
+        raise errors.Malformed(f"a condition on {resource_type} names nothing to look for")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
     except ValueError as fault:

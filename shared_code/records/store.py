@@ -184,7 +184,7 @@ class RecordStore:
         raises   Invalid: not valid R4; Forbidden; VersionConflict: several match the condition
         """
         resource_type = self.checked(resource)
-        if not if_none_exist:
+        if if_none_exist is None:
             results = await self._writer.apply(caller, [self.new_write(resource)])
             return _one(results)
         condition = read_condition(resource_type, if_none_exist, self._base_url)

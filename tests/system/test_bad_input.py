@@ -199,11 +199,14 @@ def test_a_body_of_another_content_type_is_refused(api: httpx.Client, untouched:
         "identifier=a|b&eye-colour=blue",
         "identifier=%",
         "=",
+        "",
+        " ",
     ],
 )
-def test_a_condition_that_cannot_be_looked_up_is_refused(api: httpx.Client, condition: str) -> None:
-    answer = api.post("/fhir/Organization", json=organization(), headers={"If-None-Exist": condition})
-    issue(answer, 400)
+def test_a_condition_that_cannot_be_looked_up_is_refused(api: httpx.Client, untouched: str, condition: str) -> None:
+    for resource in (organization(), observation(untouched)):
+        address = f"/fhir/{resource['resourceType']}"
+        issue(api.post(address, json=resource, headers={"If-None-Exist": condition}), 400)
 
 
 def test_a_wrong_method_in_a_bundle_is_refused(api: httpx.Client, untouched: str) -> None:
