@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
 
 MAX_VERSION = 10**9
+_VERSION_ID = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class RecordStore:
@@ -90,7 +92,7 @@ class RecordStore:
         require_type(resource_type)
         require_scope(caller, "read", resource_type)
         item = await self._find(caller, resource_type, resource_id)
-        wanted = int(version) if version.isdecimal() and len(version) < 10 else 0
+        wanted = int(version) if _VERSION_ID.fullmatch(version) else 0
         if item["version"] != wanted:
             versions, _ = await self._versions(caller, item, wanted + 1, 1)
             item = versions[0] if versions else item

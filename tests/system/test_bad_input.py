@@ -150,7 +150,7 @@ def test_an_if_match_that_is_not_of_the_stored_version_is_refused(api: httpx.Cli
     assert api.get(f"/fhir/Patient/{anna}").text == before
 
 
-@pytest.mark.parametrize("version", ["0", "2", "-1", "one", "1.0", "99999999999999999999", "%00", "٣"])
+@pytest.mark.parametrize("version", ["0", "2", "01", "+1", "١", "-1", "one", "1.0", "99999999999999999999", "%00", "٣"])
 def test_a_version_that_is_not_there_is_not_found(api: httpx.Client, anna: str, version: str) -> None:
     issue(api.get(f"/fhir/Patient/{anna}/_history/{version}"), 404)
 
