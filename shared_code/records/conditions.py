@@ -52,7 +52,7 @@ def read_condition(resource_type: str, query: str, base_url: str = "") -> Condit
         raise errors.Malformed(f"{resource_type} has no search parameter {unknown[0][:40]!r} that a condition may use")
     criteria = tuple(criterion(resource_type, name, value, base_url) for name, value in pairs)
     if resource_type == "Patient" or resource_type in SHARED_TYPES:
-        # Of several always the same one, in whatever order they are named: it is what two creates exclude each other by.
+        # Of several always the same one, in whatever order they are named: by it two creates exclude each other.
         token = min((token for token in map(_identifier, criteria) if token), default=None)
         if token:
             return Condition(resource_type, query, criteria, identifier_key(resource_type, token), True, None)

@@ -200,7 +200,6 @@ def test_a_body_of_another_content_type_is_refused(api: httpx.Client, untouched:
         "identifier=%",
         "=",
         "",
-        " ",
     ],
 )
 def test_a_condition_that_cannot_be_looked_up_is_refused(api: httpx.Client, untouched: str, condition: str) -> None:
