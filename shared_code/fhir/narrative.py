@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from html import unescape
+from html.entities import name2codepoint
 from typing import Any
 
 from shared_code.fhir.findings import kind_of, shortened
@@ -28,6 +29,8 @@ _ATTRIBUTES = frozenset(
         "xmlns",
     }
 )  # fmt: skip
+_NAMESPACE = "http://www.w3.org/1999/xhtml"
+_ENTITIES = frozenset({*name2codepoint, "apos"})  # those of HTML 4, and the one that XML adds
 
 _NAME = r"[A-Za-z][\w:.\-]*+"
 _ATTRIBUTE_TEXT = rf"""\s++{_NAME}\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
@@ -51,6 +54,8 @@ def _well_formed() -> re.Pattern[str]:
     return re.compile(rf"(?:{_piece('(?:')})*+[^<]*+", re.DOTALL | re.VERBOSE)
 
 
+_ENTITY = re.compile(rf"&({_NAME});")
+_LITERAL = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)  # in which nothing means anything
 _ATTRIBUTE = re.compile(rf"""\s++({_NAME})\s*+=\s*+("[^"<]*+"|'[^'<]*+')""")
 # Schemes of links and pictures: of what else a browser knows, some runs. Browsers see through references (&#115;), and
 # leave out blanks and control characters.
@@ -79,6 +84,8 @@ def _has_content(text: str) -> bool:
     """Whether there is anything to see; raises ValueError with a sentence where the markup is wrong."""
     if not _well_formed().fullmatch(text):
         raise ValueError("must be well-formed XHTML: every '<' that begins no element is written &lt;")
+    if "&" in text or "<?" in text:
+        _refuse_entities_and_instructions(_LITERAL.sub("", text))
     open_elements: list[str] = []
     content = closed = False
     for before, name, attributes, empty, end, cdata in _pieces().findall(text):
@@ -87,6 +94,8 @@ def _has_content(text: str) -> bool:
             raise ValueError("must be one <div> with nothing after it")
         content = content or shown or name == "img"
         if name:
+            if not open_elements:
+                _require_namespace(attributes)
             _refuse_element(name, attributes)
             if not empty:
                 open_elements.append(name)
@@ -99,6 +108,22 @@ def _has_content(text: str) -> bool:
     if text.index(">", text.rindex("<")) != len(text) - 1:
         raise ValueError("must be one <div> with nothing after it")
     return content
+
+
+def _refuse_entities_and_instructions(text: str) -> None:
+    if "<?" in text:
+        raise ValueError("must not hold a processing instruction, '<?'; only basic formatting is allowed (txt-1)")
+    for name in _ENTITY.findall(text):
+        if name not in _ENTITIES:
+            raise ValueError(f"must not hold '&{shortened(name)};', which is no entity of XHTML")
+
+
+def _require_namespace(attributes: str) -> None:
+    """The outermost element says that it is XHTML, as almost all do in the first of their attributes."""
+    if attributes.startswith(f' xmlns="{_NAMESPACE}"'):
+        return
+    if dict(_ATTRIBUTE.findall(attributes)).get("xmlns", "")[1:-1] != _NAMESPACE:
+        raise ValueError(f'must be a <div xmlns="{_NAMESPACE}">')
 
 
 def _refuse_element(name: str, attributes: str) -> None:

@@ -77,6 +77,19 @@ DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
             id="xhtml with a comment and only an image",
         ),
         pytest.param(
+            patient(
+                text={
+                    "status": "generated",
+                    "div": "<div lang='nl' xmlns = 'http://www.w3.org/1999/xhtml'>&eacute;&apos;&#233;&nbsp;a</div>",
+                }
+            ),
+            id="xhtml with the namespace after another attribute, and entities",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}<!-- &bogus; <?x?> --><![CDATA[&bogus; <?x?>]]></div>"}),
+            id="xhtml with markup that is only text",
+        ),
+        pytest.param(
             {
                 "resourceType": "ActivityDefinition",
                 "status": "draft",
@@ -530,6 +543,38 @@ def test_valid(resource: Resource) -> None:
             "Patient.text.div",
             "<p> is not closed",
             id="cut off",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": "<div>a</div>"}),
+            "Patient.text.div",
+            'must be a <div xmlns="http://www.w3.org/1999/xhtml">',
+            id="no namespace",
+        ),
+        pytest.param(
+            patient(
+                text={"status": "generated", "div": '<div title="xmlns" xmlns="http://www.w3.org/2000/svg">a</div>'}
+            ),
+            "Patient.text.div",
+            "1999/xhtml",
+            id="another namespace",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a &amp; &bogus; b</div>"}),
+            "Patient.text.div",
+            "'&bogus;', which is no entity of XHTML",
+            id="an entity that nobody defines",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f'{DIV}<p title="&rsqb;">a</p></div>'}),
+            "Patient.text.div",
+            "'&rsqb;'",
+            id="an entity of HTML 5 in an attribute",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a<?php echo 1 ?></div>"}),
+            "Patient.text.div",
+            "processing instruction",
+            id="a processing instruction",
         ),
         pytest.param(
             patient(text={"status": "generated", "div": f"{DIV}a < b</div>"}), "Patient.text.div", "&lt;", id="a bare <"
