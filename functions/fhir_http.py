@@ -22,7 +22,7 @@ from shared_code.identity import Caller, TokenChecker
 
 FHIR_JSON = "application/fhir+json"
 MAX_RESOURCE_BODY_BYTES = 4_000_000  # a resource of 1.5 MB may be sent with white space and escapes
-ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+ALL_METHODS = None  # a function that lists none gets them all; what nobody lists, the host answers with an empty 404
 _JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", "text/json"})
 _JSON_FORMATS = _JSON_TYPES | {"json"}
 
@@ -39,6 +39,8 @@ class Answer:
 
 # What may be raised before anybody has looked at the token.
 _BEFORE_TOKEN = (errors.MethodNotAllowed, errors.NotAcceptable, errors.NotImplementedHere)
+_LOGGED = frozenset({"type", "id", "vid"})  # of what is in an address
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # of a resource, or its type: anything else in a path may be anybody's name
 _COME_AGAIN = frozenset({429, 503})
 Interaction = Callable[[func.HttpRequest], Awaitable[Answer]]
@@ -67,10 +69,10 @@ def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
         log_event(
             interaction.__name__,
             _outcome(result.status),
-            method=req.method,
+            method=req.method if req.method in _METHODS else "other",
             status=result.status,
             ms=round((time.perf_counter() - began) * 1000, 1),
-            **{name: value for name, value in req.route_params.items() if _ID.fullmatch(value)},
+            **{name: value for name, value in req.route_params.items() if name in _LOGGED and _ID.fullmatch(value)},
         )
         body = b"" if result.body is None else result.body.encode()  # to HEAD the host sends its length alone
         headers = {"Cache-Control": "no-store", **result.headers}

@@ -8,6 +8,7 @@ from typing import Any
 
 import function_app
 
+EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 SAMPLE = {"type": "Observation", "id": "x", "vid": "1", "operation": "$op"}
 
 
@@ -16,7 +17,7 @@ def routes() -> dict[str, tuple[str, ...]]:
     """Every route template, without the prefix of host.json, with its methods."""
     triggers: list[Any] = [function.get_trigger() for function in function_app.app.get_functions()]
     return {
-        trigger.route: tuple(getattr(method, "value", method) for method in trigger.methods)
+        trigger.route: tuple(getattr(method, "value", method) for method in trigger.methods or EVERY_METHOD)
         for trigger in triggers
         if trigger.type == "httpTrigger"
     }

@@ -70,6 +70,13 @@ async def test_one_line_is_logged_for_a_request_and_nothing_of_its_content(caplo
     assert SECRET not in caplog.text
 
 
+async def test_a_method_of_the_callers_making_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        await answered(errors.Malformed("x"), "ANNA")
+    assert json.loads(caplog.records[-1].message)["method"] == "other"
+    assert "ANNA" not in caplog.text
+
+
 async def test_the_worker_finds_the_parameter_and_the_answer_that_it_looks_for() -> None:
     @fhir_http
     async def interaction(req: func.HttpRequest) -> Answer:
