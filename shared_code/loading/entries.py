@@ -108,13 +108,18 @@ def _entry(index: int, raw: dict[str, Any]) -> Entry:
         method=method,
         type=kind,
         id=own or None,
-        full_url=raw.get("fullUrl"),
+        full_url=_text(raw.get("fullUrl")),
         resource=resource if method in ("POST", "PUT") else None,
         query=query,
-        if_match=request.get("ifMatch"),
-        if_none_exist=request.get("ifNoneExist") if method == "POST" else None,
-        if_none_match=request.get("ifNoneMatch") if method == "PUT" else None,
+        if_match=_text(request.get("ifMatch")),
+        if_none_exist=_text(request.get("ifNoneExist")) if method == "POST" else None,
+        if_none_match=_text(request.get("ifNoneMatch")) if method == "PUT" else None,
     )
+
+
+def _text(value: object) -> str | None:
+    """A member that is a string where it is one; what else it is, validation names."""
+    return value if isinstance(value, str) else None
 
 
 def _require_form(method: str, own: str, query: str, resource: object, path: str) -> None:

@@ -254,6 +254,17 @@ async def test_an_entry_with_a_field_of_the_wrong_type_spoils_no_other(store: Re
     assert [result.status for result in results] == [422, 201, 422]
 
 
+@pytest.mark.parametrize("wrong", [5, ["x"], {}, True, None])
+@pytest.mark.parametrize("member", ["fullUrl", "request", "resource"])
+async def test_an_entry_of_a_transaction_with_a_field_of_the_wrong_type_is_named(
+    store: RecordStore, member: str, wrong: object
+) -> None:
+    with pytest.raises((errors.Invalid, errors.Malformed)) as refusal:
+        await BundleLoader(store, BASE).carry_out(system(), transaction(clinic() | {member: wrong}))
+    path = refusal.value.issues[0].path or ""
+    assert path.startswith(f"Bundle.entry[0].{member}")
+
+
 @pytest.mark.parametrize("bundle_of", [transaction, batch])
 async def test_a_bundle_that_is_stored_keeps_its_own_references(store: RecordStore, bundle_of: Any) -> None:
     entries = [

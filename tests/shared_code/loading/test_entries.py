@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared_code import errors
+from shared_code.fhir import validate
 from shared_code.loading.entries import Entry, read_entries, require_distinct, require_read
 from tests.builders import observation, patient
 from tests.system.fhir_answers import asked, batch, post, put, transaction
@@ -64,6 +65,20 @@ def test_an_entry_that_asks_amiss_is_named_with_its_place(raw: dict[str, Any], p
     _, wrong = read_entries(batch(post(observation()), raw))
     assert isinstance(wrong, errors.Malformed)
     assert wrong.issues[0].path == f"Bundle.entry[1].{path}"
+
+
+@pytest.mark.parametrize("wrong", [5, ["x"], {"x": 1}, True, None])
+@pytest.mark.parametrize("member", ["fullUrl", "request.ifMatch", "request.ifNoneMatch", "request.ifNoneExist"])
+def test_a_member_that_is_no_string_is_left_to_validation(member: str, wrong: object) -> None:
+    raw = put(observation(id="w")) if member == "request.ifNoneMatch" else post(observation())
+    first, _, last = member.rpartition(".")
+    (raw[first] if first else raw)[last] = wrong
+    read = entries(raw, post(patient(), "urn:uuid:1"))
+    require_distinct(read)
+    assert (read[0].full_url, read[0].if_match, read[0].if_none_exist, read[0].if_none_match) == (None,) * 4
+    with pytest.raises(errors.Invalid) as refusal:
+        validate(transaction(*(entry.raw for entry in read)))
+    assert refusal.value.issues[0].path == f"Bundle.entry[0].{member}"
 
 
 def test_all_that_ask_amiss_are_named_together() -> None:
