@@ -194,7 +194,7 @@ class FileLoader:
     def _write(self, number: int, line: bytes, job: Job) -> Write:
         resource = parse(line)
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if kind not in resource_types():
+        if not isinstance(kind, str) or kind not in resource_types():
             raise errors.Malformed("the line is not a resource of a type that has an endpoint")
         self._store.checked(resource)
         digest = hashlib.sha256(f"{job.id}:{number}".encode()).digest()

@@ -253,6 +253,15 @@ async def test_a_line_that_cannot_be_stored_keeps_back_no_other(loading: Loading
     assert sorted(error["line"] for error in job["errors"]) == [4, 5, 6]
 
 
+async def test_a_line_whose_type_is_no_string_keeps_back_no_other(loading: Loading) -> None:
+    wrong = [{"resourceType": kind} for kind in (["Observation"], {"x": 1}, 5, None)]
+    content = b"".join(text(one) + b"\n" for one in wrong) + lines("anna", 3)
+    file = await loading.put("a.ndjson", content)
+    await loading.files.load(file, "message-1")
+    job = await job_of(loading, file)
+    assert (job["status"], job["counts"], job["errorCount"]) == ("completed", {"Observation": 3}, 4)
+
+
 async def test_many_errors_are_counted_and_the_first_are_listed(loading: Loading) -> None:
     file = await loading.put("a.ndjson", b"junk\n" * 700)
     await loading.files.load(file, "message-1")
