@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, wraps
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
+from functions.negotiation import FHIR_JSON, JSON_TYPES, accepts_json, fault_of_parameters, is_json_format, media_type
 from shared_code import errors
 from shared_code.azure.clients import fetch_json
 from shared_code.azure.settings import settings
@@ -20,11 +21,8 @@ from shared_code.events import Outcome, log_event
 from shared_code.fhir import Resource, answer, dump, parse
 from shared_code.identity import Caller, TokenChecker
 
-FHIR_JSON = "application/fhir+json"
 MAX_RESOURCE_BODY_BYTES = 4_000_000  # a resource of 1.5 MB may be sent with white space and escapes
 ALL_METHODS = None  # a function that lists none gets them all; what nobody lists, the host answers with an empty 404
-_JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", "text/json"})
-_JSON_FORMATS = _JSON_TYPES | {"json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +138,23 @@ def resource_of(req: func.HttpRequest, max_bytes: int = MAX_RESOURCE_BODY_BYTES)
 
 def body_of(req: func.HttpRequest, max_bytes: int) -> bytes:
     """The JSON bytes of the body. Raises UnsupportedMediaType, TooLarge, Malformed where there is none."""
-    content_type = (req.headers.get("content-type") or "").split(";")[0].strip().lower()
-    if content_type not in _JSON_TYPES:
-        raise errors.UnsupportedMediaType(
-            f"the content type must be {FHIR_JSON} or application/json, not {content_type[:60] or 'absent'}"
-        )
+    require_content_type(req, JSON_TYPES, f"{FHIR_JSON} or application/json")
     body = req.get_body()
     if not body:
         raise errors.Malformed("the request has no body")
     if len(body) > max_bytes:
         raise errors.TooLarge(f"the body has {len(body):,} bytes, more than the {max_bytes:,} that this route takes")
     return body
+
+
+def require_content_type(req: func.HttpRequest, accepted: Collection[str], said: str) -> None:
+    """Raises UnsupportedMediaType where the body is in none of the accepted types, which `said` names, or not UTF-8."""
+    name, parameters = media_type(req.headers.get("content-type") or "")
+    if name not in accepted:
+        raise errors.UnsupportedMediaType(f"the content type must be {said}, not {name[:60] or 'absent'}")
+    fault = fault_of_parameters(parameters)
+    if fault:
+        raise errors.UnsupportedMediaType(fault)
 
 
 def query_of(req: func.HttpRequest) -> list[tuple[str, str]]:
@@ -162,16 +166,12 @@ def require_json_accepted(req: func.HttpRequest) -> None:
     """Raises NotAcceptable where the caller accepts no JSON."""
     wanted = [value for name, value in query_of(req) if name == "_format"]
     if wanted:
-        accepted = [wanted[-1].replace(" ", "+").lower()]
-        if accepted[0].split(";")[0] not in _JSON_FORMATS:
-            raise errors.NotAcceptable(f"answers are JSON here, not {wanted[-1][:40]}")
+        if not is_json_format(wanted[-1]):
+            raise errors.NotAcceptable(f"answers are JSON of FHIR 4.0 here, not {wanted[-1][:40]}")
         return
     header = req.headers.get("accept") or "*/*"
-    if header in ("*/*", FHIR_JSON):
-        return
-    ranges = [part.split(";")[0].strip().lower() for part in header.split(",")]
-    if not any(one in _JSON_TYPES or one in ("*/*", "application/*", "") for one in ranges):
-        raise errors.NotAcceptable(f"answers are {FHIR_JSON} here, not {header[:60]}")
+    if header not in ("*/*", FHIR_JSON) and not accepts_json(header):
+        raise errors.NotAcceptable(f"answers are {FHIR_JSON} of FHIR 4.0 here, not {header[:60]}")
 
 
 def require_method(req: func.HttpRequest, allowed: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from functions.fhir_http import (
     http_date,
     is_one_of,
     query_of,
+    require_content_type,
     require_method,
     resource_of,
 )
@@ -44,6 +45,7 @@ OPERATION = "{operation:regex(^(_|\\$))}"
 TYPE_OPERATION = "{operation:regex(^(_(?!search$)|\\$))}"
 INSTANCE_OPERATION = "{operation:regex(^(?!_history$))}"
 
+FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 64 * 1024
 VERSION, STATED = "0.1.0", "2026-11-22"  # of this software, and when what it offers last changed
 
@@ -65,9 +67,7 @@ async def resource_search(req: func.HttpRequest) -> Answer:
     """Search by POST: parameters in a form, beside those of the query."""
     require_method(req, ("POST",))
     caller = await caller_of(req)
-    content_type = (req.headers.get("content-type") or "").split(";")[0].strip().lower()
-    if content_type != "application/x-www-form-urlencoded":
-        raise errors.UnsupportedMediaType("the content type must be application/x-www-form-urlencoded")
+    require_content_type(req, (FORM,), FORM)
     body = req.get_body()
     if len(body) > MAX_FORM_BYTES:
         raise errors.TooLarge(f"the form has more than the {MAX_FORM_BYTES:,} bytes that a search may have")

@@ -103,23 +103,64 @@ def test_a_failure_has_the_header_that_goes_with_it(error: errors.PortalError, n
 
 
 @pytest.mark.parametrize(
-    "accept", ["", "*/*", "application/json", "text/html;q=0.9, application/*", "application/fhir+json;q=1"]
+    "accept",
+    [
+        "",
+        " , ",
+        "*/*",
+        "application/json",
+        "text/html;q=0.9, application/*",
+        "application/fhir+json;q=1",
+        "application/fhir+json;q=0.001",
+        "application/json;q=0, */*",
+        "application/fhir+json;q=0, application/json",
+        "*/*;q=0, application/*;q=0.1",
+        "Application/FHIR+JSON; fhirVersion=4.0",
+        'application/fhir+json;fhirVersion="4.0"',
+        "application/fhir+json;fhirVersion=3.0, application/fhir+json;fhirVersion=4.0;q=0.5",
+    ],
 )
 def test_json_is_accepted(accept: str) -> None:
     require_json_accepted(request(accept=accept))
 
 
-@pytest.mark.parametrize("accept", ["application/fhir+xml", "text/html", "image/*, application/xml"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/fhir+xml",
+        "text/html",
+        "image/*, application/xml",
+        "application/fhir+json;q=0",
+        "*/*;q=0",
+        "*/*; Q=0.000",
+        "application/fhir+xml;q=0.9,*/*;q=0",
+        "application/fhir+json;q=0, */*",
+        "application/*;q=0, */*",
+        "application/fhir+json;fhirVersion=3.0",
+        "application/fhir+json; fhirVersion=5.0, text/html",
+        "*/*;fhirVersion=4.3",
+    ],
+)
 def test_other_formats_are_not_given(accept: str) -> None:
     with pytest.raises(errors.NotAcceptable):
         require_json_accepted(request(accept=accept))
 
 
-@pytest.mark.parametrize("wanted", ["json", "application/fhir%2Bjson", "application/fhir+json", "application/json;x=y"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "json",
+        "application/fhir%2Bjson",
+        "application/fhir+json",
+        "application/json;x=y",
+        "application/fhir%2Bjson;%20fhirVersion=4.0",
+    ],
+)
 def test_the_format_parameter_counts_more_than_the_header(wanted: str) -> None:
     require_json_accepted(request(url=f"/x?_format={wanted}", accept="text/html"))
-    with pytest.raises(errors.NotAcceptable):
-        require_json_accepted(request(url="/x?_format=xml", accept="application/json"))
+    for refused in ("xml", "application/fhir%2Bjson;fhirVersion=3.0"):
+        with pytest.raises(errors.NotAcceptable):
+            require_json_accepted(request(url=f"/x?_format={refused}", accept="application/json"))
 
 
 def test_query_parameters_keep_their_order_and_repeats() -> None:
@@ -155,6 +196,25 @@ def test_a_body_that_is_no_resource_is_refused(
 ) -> None:
     with pytest.raises(error):
         resource_of(request("POST", body=body, **headers), max_bytes=10)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ("charset=iso-8859-1", "iso-8859-1"),
+        ('Charset="UTF-16"', "utf-16"),
+        ("fhirVersion=3.0", "3.0"),
+        ("charset=utf-8; fhirVersion=5.0", "5.0"),
+    ],
+)
+def test_a_body_of_another_charset_or_fhir_version_is_refused_with_its_name(parameters: str, named: str) -> None:
+    with pytest.raises(errors.UnsupportedMediaType, match=named):
+        body_of(request("POST", body=b"{}", content_type=f"application/fhir+json; {parameters}"), 10)
+
+
+@pytest.mark.parametrize("parameters", ["charset=US-ASCII", 'charset="utf-8";fhirVersion=4.0', "x=y", ""])
+def test_a_body_in_utf_8_and_of_r4_is_read(parameters: str) -> None:
+    assert body_of(request("POST", body=b"{}", content_type=f"application/fhir+json;{parameters}"), 10) == b"{}"
 
 
 def test_a_body_within_the_limit_is_given_as_it_is() -> None:
