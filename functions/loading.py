@@ -18,6 +18,7 @@ from functions.fhir_http import (
     query_of,
     require_method,
 )
+from functions.negotiation import preference
 from shared_code import errors
 from shared_code.fhir import dump, parse
 from shared_code.identity import require_scope
@@ -46,7 +47,7 @@ async def system(req: func.HttpRequest) -> Answer:
         body = body_of(req, MAX_BUNDLE_BODY_BYTES)
     except errors.TooLarge as error:
         raise errors.TooLarge(f"{error}; put a larger bundle as a file into the blob container {BUNDLES!r}") from error
-    with_resources = "return=representation" in (req.headers.get("prefer") or "").replace(" ", "")
+    with_resources = preference(req.headers.get("prefer"), "return") == "representation"
     async with _very_large if len(body) > _VERY_LARGE_BODY_BYTES else nullcontext():
         bundle = await asyncio.to_thread(parse, body) if len(body) > _LARGE_BODY_BYTES else parse(body)
         if not isinstance(bundle, dict):

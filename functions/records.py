@@ -21,6 +21,7 @@ from functions.fhir_http import (
     require_method,
     resource_of,
 )
+from functions.negotiation import preference
 from shared_code import errors
 from shared_code.azure.settings import settings
 from shared_code.fhir import Resource, dump, outcome
@@ -208,7 +209,7 @@ async def _found(req: func.HttpRequest, caller: Caller, parameters: Sequence[tup
 
 
 def _is_strict(req: func.HttpRequest) -> bool:
-    return "handling=strict" in (req.headers.get("prefer") or "")
+    return preference(req.headers.get("prefer"), "handling") == "strict"
 
 
 # Answers
@@ -237,10 +238,10 @@ def _written(req: func.HttpRequest, version: Stored, status: int) -> Answer:
     headers = {"ETag": version.etag, "Last-Modified": http_date(version.last_updated)}
     if status == 201:
         headers["Location"] = f"{address_of(settings().fhir_base_url, version)}/_history/{version.version}"
-    prefer = (req.headers.get("prefer") or "").replace(" ", "")
-    if "return=minimal" in prefer:
+    wanted = preference(req.headers.get("prefer"), "return")
+    if wanted == "minimal":
         return Answer(status, None, headers)
-    if "return=OperationOutcome" in prefer:
+    if wanted == "operationoutcome":
         text = f"{version.type}/{version.id} is at version {version.version}"
         return Answer(status, dump(outcome([errors.Issue("informational", text)], "information")), headers)
     return Answer(status, version.text, headers)

@@ -244,6 +244,7 @@ def test_a_bad_value_of_a_history_is_refused_with_the_parameters_name(
     ("prefer", "kind"),
     [
         ("return=minimal", None),
+        ('RETURN="minimal"', None),
         ("return=OperationOutcome", "OperationOutcome"),
         ("return=representation", "Observation"),
         ("respond-async, return=minimal", None),

@@ -131,8 +131,9 @@ def test_an_unknown_parameter_is_ignored_and_said_or_refused_as_preferred(api: h
     assert "eye-colour" not in str(link(bundle, "self"))
     (warning,) = [entry["resource"] for entry in bundle["entry"] if entry["search"]["mode"] == "outcome"]
     assert "eye-colour" in warning["issue"][0]["diagnostics"]
-    strict = api.get(BASE, params={"patient": anna, "eye-colour": "blue"}, headers={"Prefer": "handling=strict"})
-    assert "eye-colour" in issue(strict, 400)["diagnostics"]
+    for prefer in ("handling=strict", 'respond-async, Handling="Strict"'):
+        strict = api.get(BASE, params={"patient": anna, "eye-colour": "blue"}, headers={"Prefer": prefer})
+        assert "eye-colour" in issue(strict, 400)["diagnostics"]
 
 
 @pytest.mark.parametrize(
