@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared_code.fhir.bundle_rules import named_by
 from shared_code.fhir.capability import capability_statement
 from shared_code.fhir.criteria import Criterion, DateRange, criterion
 from shared_code.fhir.dates import span
@@ -30,6 +31,7 @@ __all__ = [
     "home_of",
     "is_homed_type",
     "make_relative",
+    "named_by",
     "other_patients",
     "outcome",
     "own_reference",

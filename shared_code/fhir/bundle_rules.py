@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from shared_code.fhir.resource_types import resource_types
 from shared_code.fhir.rule_forms import Broken, Rule, any_of
 
 _WITH_REQUEST = frozenset({"batch", "transaction", "history"})
 _WITH_RESPONSE = frozenset({"batch-response", "transaction-response", "history"})
 _FIRST = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "bdl-12")}
+# In requests it is the address that says which resource is meant; of collections and messages there are examples of HL7
+# whose fullUrls are those of other ids.
+_WITH_OTHER_IDS = frozenset({"batch", "transaction", "collection", "message"})
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.")
+_RESTFUL = re.compile(r"https?://\S+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
+
+
+def named_by(full_url: str) -> tuple[str, str] | None:
+    """Type and id of the resource that a fullUrl such as "https://…/Patient/p1" names; None for any other form."""
+    match = _RESTFUL.fullmatch(full_url)
+    return (match[1], match[2]) if match and match[1] in resource_types() else None
 
 
 def _bundle(value: dict[str, Any]) -> Iterator[Broken]:
@@ -36,6 +49,11 @@ def _bundle(value: dict[str, Any]) -> Iterator[Broken]:
 def _entry(kind: str, entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "search" in entry and kind != "searchset":
         yield "may only be given for a search (bdl-2)", "search"
+    own = entry.get("resource", {}).get("id")
+    if own is not None and kind not in _WITH_OTHER_IDS:
+        named = named_by(entry.get("fullUrl", ""))
+        if named and named[1] != own:
+            yield "names another id than that of the resource", "fullUrl"
     if ("request" in entry) != (kind in _WITH_REQUEST):
         yield f"{_verb(kind in _WITH_REQUEST)} in an entry of a {kind} (bdl-3)", "request"
     if ("response" in entry) != (kind in _WITH_RESPONSE):
@@ -57,8 +75,16 @@ def _repeated_urls(entries: list[dict[str, Any]]) -> Iterator[Broken]:
 
 
 def _full_url(entry: dict[str, Any]) -> Iterator[Broken]:
-    if "/_history/" in entry.get("fullUrl", ""):
+    full_url = entry.get("fullUrl")
+    if full_url is None:
+        return
+    if "/_history/" in full_url:
         yield "may not name a version (bdl-8)", "fullUrl"
+    if not _ABSOLUTE.match(full_url):
+        yield "must be an absolute url", "fullUrl"
+    named = named_by(full_url) if "resource" in entry else None
+    if named and named[0] != entry["resource"]["resourceType"]:
+        yield f"names a {named[0]}, and the resource is a {entry['resource']['resourceType']}", "fullUrl"
 
 
 BUNDLE_RULES: dict[str, tuple[Rule, ...]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared_code import errors
 from shared_code.errors import Issue
-from shared_code.fhir import Resource, resource_types
+from shared_code.fhir import Resource, named_by, resource_types
 
 METHODS = ("DELETE", "POST", "PUT", "GET")  # also the order in which a transaction works
 _LATER = ("PATCH", "HEAD")
@@ -102,13 +102,17 @@ def _entry(index: int, raw: dict[str, Any]) -> Entry:
             raise errors.Malformed(
                 f"the id in the resource must be the one in the address, {own}", f"{path}.resource.id"
             )
+    full_url = _text(raw.get("fullUrl"))
+    named = named_by(full_url) if full_url and method == "PUT" else None
+    if named and named != (kind, own):
+        raise errors.Malformed(f"the fullUrl must name the resource of the address, {kind}/{own}", f"{path}.fullUrl")
     return Entry(
         index=index,
         raw=raw,
         method=method,
         type=kind,
         id=own or None,
-        full_url=_text(raw.get("fullUrl")),
+        full_url=full_url,
         resource=resource if method in ("POST", "PUT") else None,
         query=query,
         if_match=_text(request.get("ifMatch")),

@@ -369,6 +369,44 @@ def test_a_bundle_rule_is_named(key: str, resource: Resource, path: str) -> None
     assert f"({key})" in found[0][1]
 
 
+AT_OTHER = "http://h/fhir/Patient/other"
+
+
+@pytest.mark.parametrize(
+    ("resource", "says"),
+    [
+        (bundle("searchset", {"fullUrl": AT_OTHER, "resource": ANN}), "another id"),
+        (
+            bundle("history", {"fullUrl": AT_OTHER, "resource": ANN, "request": POST, "response": {"status": "200"}}),
+            "another id",
+        ),
+        (bundle("collection", {"fullUrl": "http://h/fhir/Group/ann", "resource": ANN}), "names a Group"),
+        (bundle("transaction", {"fullUrl": "http://h/Group/ann", "resource": ANN, "request": POST}), "names a Group"),
+        (bundle("batch", {"fullUrl": "Patient/ann", "resource": ANN, "request": POST}), "absolute url"),
+        (bundle("collection", {"fullUrl": "/Patient/ann", "resource": ANN}), "absolute url"),
+    ],
+)
+def test_a_full_url_that_disagrees_with_its_resource_is_named(resource: Resource, says: str) -> None:
+    ((path, text),) = faults(resource)
+    assert path == "Bundle.entry[0].fullUrl"
+    assert says in text
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        bundle("searchset", {"fullUrl": "https://h/fhir/Patient/ann", "resource": ANN}),
+        bundle("searchset", {"fullUrl": "http://h/Patient/other", "resource": {"resourceType": "Patient"}}),
+        bundle("searchset", {"fullUrl": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "resource": ANN}),
+        bundle("searchset", {"fullUrl": "http://h/things/Stuff/other", "resource": ANN}),
+        bundle("collection", {"fullUrl": AT_OTHER, "resource": ANN}),
+        bundle("transaction", {"fullUrl": AT_OTHER, "resource": ANN, "request": POST}),
+    ],
+)
+def test_a_full_url_may_name_the_resource_or_something_of_no_type(resource: Resource) -> None:
+    validate(resource)
+
+
 def test_a_document_needs_identifier_timestamp_and_a_composition() -> None:
     assert [place for place, _ in faults(bundle("document", {"resource": ANN}))] == [
         "Bundle.identifier",

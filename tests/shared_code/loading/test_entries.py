@@ -12,6 +12,8 @@ from shared_code.loading.entries import Entry, read_entries, require_distinct, r
 from tests.builders import observation, patient
 from tests.system.fhir_answers import asked, batch, post, put, transaction
 
+BASE = "https://portal.example.org/api/fhir"
+
 
 def entries(*raw: dict[str, Any]) -> list[Entry]:
     return require_read(read_entries(transaction(*raw)))
@@ -54,6 +56,8 @@ AMISS: list[tuple[dict[str, Any], str]] = [
     ({"resource": observation(), "request": {"method": "POST", "url": "Observation/w"}}, "request.url"),
     ({"resource": observation(), "request": {"method": "POST", "url": "Observation?x=y"}}, "request.url"),
     ({"resource": observation(), "request": {"method": "PUT", "url": "Observation/w"}}, "resource.id"),
+    ({"fullUrl": "http://h/fhir/Observation/v"} | put(observation(id="w")), "fullUrl"),
+    ({"fullUrl": "http://h/fhir/Patient/w"} | put(observation(id="w")), "fullUrl"),
     ({"resource": patient(), "request": {"method": "POST", "url": "Observation"}}, "resource"),
     ({"resource": [observation()], "request": {"method": "POST", "url": "Observation"}}, "resource"),
     (asked("PUT", "Observation/w"), "resource"),
@@ -65,6 +69,15 @@ def test_an_entry_that_asks_amiss_is_named_with_its_place(raw: dict[str, Any], p
     _, wrong = read_entries(batch(post(observation()), raw))
     assert isinstance(wrong, errors.Malformed)
     assert wrong.issues[0].path == f"Bundle.entry[1].{path}"
+
+
+def test_the_id_of_a_full_url_is_that_of_an_update_and_anything_of_a_create() -> None:
+    update, create, named = entries(
+        put(observation(id="w")) | {"fullUrl": f"{BASE}/Observation/w"},
+        post(observation(id="other"), f"{BASE}/Observation/v"),
+        put(observation(id="v")) | {"fullUrl": "urn:uuid:1"},
+    )
+    assert (update.id, create.id, named.full_url) == ("w", None, "urn:uuid:1")
 
 
 @pytest.mark.parametrize("wrong", [5, ["x"], {"x": 1}, True, None])
