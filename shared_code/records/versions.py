@@ -15,6 +15,7 @@ from shared_code.records.items import Change, Stored, link_item, stored, tombsto
 from shared_code.records.locating import item_id, partition_key
 
 _ETAG = re.compile(r'W/"([^"]+)"|"([^"]+)"|([A-Za-z0-9\-.]+)')
+_ONE = "\0"  # stands for an ETag where only what is around them matters; no header holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Write:
 
 
 def require_version(current: Item | None, if_match: str | None, *, guarded: bool = False) -> None:
-    """Raises VersionConflict where `if_match` ('W/"3"') names another version than the stored one.
+    """Raises VersionConflict where `if_match` ('W/"3"', or several with commas) does not name the stored version.
 
     guarded   also where there is a stored one and `if_match` names none
     """
@@ -63,14 +64,20 @@ def require_version(current: Item | None, if_match: str | None, *, guarded: bool
         if current is None or current["deleted"]:
             raise errors.VersionConflict("If-Match says that there is such a resource, but there is none")
         return
-    match = _ETAG.fullmatch(if_match.strip())
-    if not match:
+    wanted = _versions_named(if_match)
+    if current is None or str(current["version"]) not in wanted:
+        named = " or ".join(wanted)[:80]
+        found = f"the stored version is {current['version']}" if current else "there is no such resource"
+        raise errors.VersionConflict(f"If-Match says version {named}, but {found}")
+
+
+def _versions_named(if_match: str) -> list[str]:
+    """The versions whose ETags are in an If-Match header. Raises Malformed."""
+    named = [next(filter(None, match.groups())) for match in _ETAG.finditer(if_match)]
+    places = _ETAG.sub(_ONE, if_match).split(",")
+    if not named or any(place.strip() not in (_ONE, "") for place in places):
         raise errors.Malformed(f'If-Match must be the ETag of a version, such as W/"3", not {if_match[:40]!r}')
-    wanted = next(group for group in match.groups() if group)
-    if current is None:
-        raise errors.VersionConflict(f"If-Match says version {wanted}, but there is no such resource")
-    if str(current["version"]) != wanted:
-        raise errors.VersionConflict(f"If-Match says version {wanted}, but the stored version is {current['version']}")
+    return named
 
 
 def decide(

@@ -98,6 +98,18 @@ def test_an_update_of_a_stale_version_is_refused_and_changes_nothing(api: httpx.
     assert api.get(address).headers["ETag"] == 'W/"2"'
 
 
+@pytest.mark.parametrize("sent", ['"99", W/"1"', 'W/"1","7"', ', "99",, "1" ,', "99, 1"])
+def test_an_update_of_one_of_several_versions_is_made_where_the_stored_one_is_among_them(
+    api: httpx.Client, anna: str, sent: str
+) -> None:
+    created = made(api, anna).json()
+    address = f"{BASE}/{created['id']}"
+    answer = api.put(address, json=created | {"status": "amended"}, headers={"If-Match": sent})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, 'W/"2"')
+    refused = issue(api.put(address, json=created, headers={"If-Match": sent}), 412)
+    assert "the stored version is 2" in refused["diagnostics"]
+
+
 def test_an_update_under_a_clients_id_creates(api: httpx.Client, anna: str) -> None:
     own = f"weight.{uuid.uuid4().hex[:8]}"
     answer = api.put(f"{BASE}/{own}", json=observation(anna, id=own))
