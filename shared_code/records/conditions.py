@@ -52,16 +52,26 @@ def read_condition(resource_type: str, query: str, base_url: str = "") -> Condit
         raise errors.Malformed(f"{resource_type} has no search parameter {unknown[0][:40]!r} that a condition may use")
     criteria = tuple(criterion(resource_type, name, value, base_url) for name, value in pairs)
     if resource_type == "Patient" or resource_type in SHARED_TYPES:
-        # Of several always the same one, in whatever order they are named: by it two creates exclude each other.
-        token = min((token for token in map(_identifier, criteria) if token), default=None)
-        if token:
-            return Condition(resource_type, query, criteria, identifier_key(resource_type, token), True, None)
+        condition = identified(resource_type, criteria, query)
+        if condition:
+            return condition
         raise errors.Malformed(f"a condition on {resource_type} must name one identifier with its system")
     person = next((person for person in map(person_of, criteria) if person), None)
     if not person or not is_homed_type(resource_type):
         raise errors.Malformed(f"a condition on {resource_type} must name the patient in whose record it is")
     key = condition_key(resource_type, "&".join(sorted(query.split("&"))))
     return Condition(resource_type, query, criteria, key, False, partition_key(person))
+
+
+def identified(resource_type: str, criteria: tuple[Criterion, ...], query: str = "") -> Condition | None:
+    """The condition by an identifier that the criteria name with its system; None where they name none.
+
+    Of several always the same one, in whatever order they are named: by it two creates exclude each other.
+    """
+    token = min((token for token in map(_identifier, criteria) if token), default=None)
+    return (
+        Condition(resource_type, query, criteria, identifier_key(resource_type, token), True, None) if token else None
+    )
 
 
 def _identifier(criterion: Criterion) -> str | None:

@@ -281,7 +281,7 @@ def _etags(items: Iterable[Item]) -> set[str]:
 
 
 def scope_of(caller: Caller, search: Filter) -> Scope | None:
-    """Where a search has to look for this caller; None: it has to name what it wants by `_id` or identifier.
+    """Where a search has to look for this caller; None: nowhere, but for what it names by `_id` or identifier.
 
     A person's search without `patient` means "mine". A system's that names one person looks in that partition; any
     other of its searches goes through all partitions, page by page.

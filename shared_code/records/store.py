@@ -9,14 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from shared_code import errors
 from shared_code.azure.cosmos import Item, first_page, in_parallel
-from shared_code.fhir import Resource, home_of, is_homed_type, make_relative, resource_types, validate
+from shared_code.fhir import SHARED_TYPES, Resource, home_of, is_homed_type, make_relative, resource_types, validate
 from shared_code.identity import Caller, may_see, require_scope
 from shared_code.records.claims import Claims
-from shared_code.records.conditions import Condition, read_condition
+from shared_code.records.conditions import Condition, identified, read_condition
 from shared_code.records.histories import ALWAYS, EVERY_VERSION, HistoryQuery
 from shared_code.records.items import Stored, marker_item, stored
 from shared_code.records.locating import (
@@ -29,6 +28,7 @@ from shared_code.records.locating import (
     server_id,
 )
 from shared_code.records.lookups import Lookups
+from shared_code.records.queries import Filter
 from shared_code.records.search import (
     Page,
     Query,
@@ -131,7 +131,7 @@ class RecordStore:
             scope = scope_of(caller, query.filter)
             if scope is not None:
                 return await self._searches.in_scope(scope, query)
-            ids = await self._identified(caller, query)
+            ids = await self._identified(caller, query.filter)
         return await self._by_ids(caller, query, ids)
 
     async def _by_ids(self, caller: Caller, query: Query, ids: frozenset[str]) -> Page:
@@ -150,13 +150,15 @@ class RecordStore:
         cursor = make_cursor("", "FF", page[-1]["id"]) if more else None
         return Page([stored(item) for item in page], len(items) if query.total else None, cursor)
 
-    async def _identified(self, caller: Caller, query: Query) -> frozenset[str]:
-        identifiers = [(name, value) for name, value in query.asked if name == "identifier"]
-        if not identifiers:
+    async def _identified(self, caller: Caller, search: Filter) -> frozenset[str]:
+        """The ids that a search has to name by an identifier. People's records do not exist for a practitioner."""
+        if search.type not in SHARED_TYPES:
+            return frozenset()
+        condition = identified(search.type, search.criteria)
+        if condition is None:
             raise errors.NotImplementedHere(
-                f"a search of {query.filter.type}, which is shared by all, needs _id or identifier=system|value here"
+                f"a search of {search.type}, which is shared by all, needs _id or identifier=system|value here"
             )
-        condition = read_condition(query.filter.type, f"identifier={quote(identifiers[0][1], safe='')}")
         return frozenset((await self._lookups.find(caller, [condition]))[condition])
 
     async def find(self, caller: Caller, conditions: Sequence[Condition]) -> dict[Condition, list[str]]:

@@ -213,7 +213,12 @@ def test_a_person_finds_a_shared_resource_by_its_identifier(api: httpx.Client, s
     person = speaks(patient=anna)
     assert ids(person, "/fhir/Organization", {"identifier": f"http://example.org/clinics|{value}"}) == [own]
     assert ids(person, "/fhir/Organization", {"_id": own}) == [own]
-    assert "identifier" in issue(person.get("/fhir/Organization"), 501)["diagnostics"]
+    both = [("identifier", value), ("identifier", f"http://example.org/clinics|{value}")]
+    assert [r["id"] for r in resources(person.get("/fhir/Organization", params=both).json())] == [own]
+    for query in ("", f"?identifier={value}", f"?identifier:not=http://example.org/clinics|{value}"):
+        said = issue(person.get(f"/fhir/Organization{query}"), 501)["diagnostics"]
+        assert said.startswith("a search of Organization")
+        assert "identifier=system|value" in said
 
 
 def test_a_search_for_a_url_of_this_server_is_one_for_the_relative_reference(

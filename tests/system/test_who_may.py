@@ -172,7 +172,11 @@ def test_a_practitioner_writes_nothing_and_finds_nobody(practitioner: httpx.Clie
     issue(practitioner.post("/fhir/Patient", json=patient()), 403)
     issue(practitioner.put(world.address, json=world.weight), 403)
     issue(practitioner.delete(world.address), 403)
-    assert ids(practitioner, "/fhir/Observation", {"_id": world.weight["id"]}) == []
+    by_id, by_person = {"_id": world.weight["id"]}, {"patient": world.anna, "_total": "accurate"}
+    for query in ({}, by_id, by_person, {"identifier": "http://example.org/ids|1"}, {"identifier": "1"}):
+        assert ids(practitioner, "/fhir/Observation", query) == []
+    assert practitioner.get("/fhir/Observation", params=by_person).json()["total"] == 0
+    assert ids(practitioner, "/fhir/Patient", {"identifier:missing": "true"}) == []
     issue(practitioner.post("/fhir", json=transaction(put(world.weight))), 403)
 
 
