@@ -48,7 +48,7 @@ INSTANCE_OPERATION = "{operation:regex(^(?!_history$))}"
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 64 * 1024
-VERSION, STATED = "0.1.0", "2026-11-22"  # of this software, and when what it offers last changed
+VERSION, STATED = "0.1.0", "2026-11-23"  # of this software, and when what it offers last changed
 
 
 # The functions: one per route, since the host answers a wrong method by itself with an empty 404
