@@ -40,6 +40,8 @@ _BEFORE_TOKEN = (errors.MethodNotAllowed, errors.NotAcceptable, errors.NotImplem
 _LOGGED = frozenset({"type", "id", "vid"})  # of what is in an address
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # of a resource, or its type: anything else in a path may be anybody's name
+# What a page may read of an answer beside its body; whether a page gets one at all is decided in front of the functions.
+_FOR_BROWSERS = "Allow, ETag, Last-Modified, Location, Retry-After"
 _COME_AGAIN = frozenset({429, 503})
 Interaction = Callable[[func.HttpRequest], Awaitable[Answer]]
 Function = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
@@ -74,6 +76,8 @@ def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
         )
         body = b"" if result.body is None else result.body.encode()  # to HEAD the host sends its length alone
         headers = {"Cache-Control": "no-store", **result.headers}
+        if "origin" in req.headers:
+            headers["Access-Control-Expose-Headers"] = _FOR_BROWSERS
         mimetype = f"{result.media_type}; charset=utf-8" if result.body is not None else None
         return func.HttpResponse(body, status_code=result.status, headers=headers, mimetype=mimetype)
 

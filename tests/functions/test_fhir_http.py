@@ -32,7 +32,7 @@ def request(method: str = "GET", url: str = "/api/fhir/Patient", body: bytes = b
     return func.HttpRequest(method, url, headers=named, body=body)
 
 
-async def answered(raised: Exception | Answer, method: str = "GET") -> func.HttpResponse:
+async def answered(raised: Exception | Answer, method: str = "GET", **headers: str) -> func.HttpResponse:
     @fhir_http
     async def interaction(req: func.HttpRequest) -> Answer:
         """What the app does."""
@@ -40,7 +40,13 @@ async def answered(raised: Exception | Answer, method: str = "GET") -> func.Http
             raise raised
         return raised
 
-    return await interaction(request(method))
+    return await interaction(request(method, **headers))
+
+
+async def test_a_page_in_a_browser_may_read_what_it_needs_of_an_answer() -> None:
+    assert "Access-Control-Expose-Headers" not in (await answered(Answer(200))).headers
+    exposed = (await answered(Answer(200), origin="https://app.example.org")).headers["Access-Control-Expose-Headers"]
+    assert {"ETag", "Location", "Last-Modified"} <= set(exposed.split(", "))
 
 
 async def test_what_is_raised_is_answered_with_its_status_and_an_outcome() -> None:
