@@ -40,7 +40,7 @@ _BEFORE_TOKEN = (errors.MethodNotAllowed, errors.NotAcceptable, errors.NotImplem
 _LOGGED = frozenset({"type", "id", "vid"})  # of what is in an address
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # of a resource, or its type: anything else in a path may be anybody's name
-# What a page may read of an answer beside its body; whether a page gets one at all is decided in front of the functions.
+# What a page may read of an answer beside its body; which pages get one is decided in front of the functions.
 _FOR_BROWSERS = "Allow, ETag, Last-Modified, Location, Retry-After"
 _COME_AGAIN = frozenset({429, 503})
 Interaction = Callable[[func.HttpRequest], Awaitable[Answer]]
