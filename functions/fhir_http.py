@@ -156,7 +156,7 @@ def require_content_type(req: func.HttpRequest, accepted: Collection[str], said:
     name, parameters = media_type(req.headers.get("content-type") or "")
     if name not in accepted:
         raise errors.UnsupportedMediaType(f"the content type must be {said}, not {name[:60] or 'absent'}")
-    fault = fault_of_parameters(parameters)
+    fault = fault_of_parameters(parameters, req.get_body())
     if fault:
         raise errors.UnsupportedMediaType(fault)
 

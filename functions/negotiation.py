@@ -9,6 +9,7 @@ JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", 
 _JSON_FORMATS = JSON_TYPES | {"json"}
 _FHIR_VERSION = "4.0"
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
+_BEYOND_ASCII = ("iso-8859-", "windows-125", "latin1")  # where they hold but ASCII, they are UTF-8
 _NO_WEIGHT = re.compile(r"0(\.0*)?")
 
 
@@ -37,10 +38,10 @@ def is_json_format(wanted: str) -> bool:
     return name.replace(" ", "+") in _JSON_FORMATS and _is_r4(parameters)
 
 
-def fault_of_parameters(parameters: dict[str, str]) -> str | None:
+def fault_of_parameters(parameters: dict[str, str], body: bytes) -> str | None:
     """What keeps a body from being read, of what the parameters of its content type say; None where nothing does."""
     charset = parameters.get("charset", "utf-8")
-    if charset not in _UTF_8:
+    if charset not in _UTF_8 and not (charset.startswith(_BEYOND_ASCII) and body.isascii()):
         return f"the charset must be utf-8, not {charset[:40]!r}"
     if not _is_r4(parameters):
         return f"the fhirVersion must be {_FHIR_VERSION}, not {parameters['fhirversion'][:40]!r}"
@@ -48,13 +49,16 @@ def fault_of_parameters(parameters: dict[str, str]) -> str | None:
 
 
 def _is_r4(parameters: dict[str, str]) -> bool:
-    return parameters.get("fhirversion", _FHIR_VERSION) == _FHIR_VERSION
+    return parameters.get("fhirversion", _FHIR_VERSION) in (_FHIR_VERSION, "4.0.1")
 
 
 def preference(prefer: str | None, name: str) -> str | None:
-    """What a Prefer header says of `name`, in small letters; the first word counts. None where it says nothing."""
-    for part in (prefer or "").lower().split(","):
-        key, _, value = part.partition(";")[0].partition("=")
+    """What a Prefer header says of `name`, in small letters; the first word counts. None where it says nothing.
+
+    Some clients put semicolons between preferences, which RFC 7240 keeps for their parameters; neither has any here.
+    """
+    for part in (prefer or "").lower().replace(";", ",").split(","):
+        key, _, value = part.partition("=")
         if key.strip() == name:
             return value.strip().strip('"')
     return None

@@ -23,7 +23,7 @@ import httptools
 
 Handler = Callable[["Exchange"], Awaitable[None]]
 
-_MOST_HEAD_BYTES = 64 * 1024
+_MOST_HEAD_BYTES = 64 * 1024  # of what comes after the piece, as long at most, in which a head begins
 _MOST_UNREAD_BYTES = 1024 * 1024
 _BACKLOG = 2048
 _LOOK_FOR_IDLE_SECONDS = 1.0
@@ -201,6 +201,8 @@ class _Connection(asyncio.Protocol):
         if sent.method == "CONNECT":
             raise httptools.HttpParserError("this server is no proxy")
         kept = [b"%b: %b\r\n" % header for header in sent.headers if header[0] not in (b"upgrade", b"connection")]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in sent.headers):
+            kept.append(b"connection: close\r\n")
         return b"%b %b HTTP/1.1\r\n%b\r\n" % (sent.method.encode(), self._target, b"".join(kept))
 
     def eof_received(self) -> bool:

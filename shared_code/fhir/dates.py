@@ -92,11 +92,20 @@ def period_span(period: dict[str, Any]) -> tuple[str, str]:
 
 def timing_span(timing: dict[str, Any]) -> tuple[str, str] | None:
     """The outer limits of a Timing, from the first to the last of its events and of its bounds; None without any."""
-    spans = [span(event) for event in timing.get("event", ()) if event is not None]
+    spans = _event_spans(timing)
     bounds = timing.get("repeat", {}).get("boundsPeriod")
     if bounds:
         spans.append(period_span(bounds))
     return (min(lo for lo, _ in spans), max(hi for _, hi in spans)) if spans else None
+
+
+def first_event(timing: dict[str, Any]) -> str | None:
+    """When the first event of a Timing begins; None without any."""
+    return min((lo for lo, _ in _event_spans(timing)), default=None)
+
+
+def _event_spans(timing: dict[str, Any]) -> list[tuple[str, str]]:
+    return [span(event) for event in timing.get("event", ()) if event is not None]
 
 
 def instant_text(moment: datetime) -> str:

@@ -54,7 +54,7 @@ def _well_formed() -> re.Pattern[str]:
     return re.compile(rf"(?:{_piece('(?:')})*+[^<]*+", re.DOTALL | re.VERBOSE)
 
 
-_ENTITY = re.compile(rf"&({_NAME});")
+_REFERENCE = re.compile(rf"&(?:({_NAME});|#(x?)([0-9A-Fa-f]{{1,10}});)?")
 _LITERAL = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)  # in which nothing means anything
 _ATTRIBUTE = re.compile(rf"""\s++({_NAME})\s*+=\s*+("[^"<]*+"|'[^'<]*+')""")
 # Schemes of links and pictures: of what else a browser knows, some runs. Browsers see through references (&#115;), and
@@ -113,9 +113,19 @@ def _has_content(text: str) -> bool:
 def _refuse_entities_and_instructions(text: str) -> None:
     if "<?" in text:
         raise ValueError("must not hold a processing instruction, '<?'; only basic formatting is allowed (txt-1)")
-    for name in _ENTITY.findall(text):
-        if name not in _ENTITIES:
+    for name, hexadecimal, digits in _REFERENCE.findall(text):
+        if not name and not digits:
+            raise ValueError("must be well-formed XHTML: every '&' that begins no entity is written &amp;")
+        if name and name not in _ENTITIES:
             raise ValueError(f"must not hold '&{shortened(name)};', which is no entity of XHTML")
+        if digits and not (hexadecimal or digits.isdecimal()):
+            raise ValueError(f"must not hold '&#{digits};', which is no number")
+        if digits and not _is_character(int(digits, 16 if hexadecimal else 10)):
+            raise ValueError(f"must not hold '&#{hexadecimal}{digits};', which is no character of XML")
+
+
+def _is_character(code: int) -> bool:
+    return code in (0x9, 0xA, 0xD) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
 
 
 def _require_namespace(attributes: str) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from shared_code.fhir.dates import period_span, span, timing_span
+from shared_code.fhir.dates import first_event, period_span, span, timing_span
 from shared_code.fhir.definitions import definition
 from shared_code.fhir.property_paths import Finder, finder, first_property
 from shared_code.fhir.references import relative, unversioned
@@ -58,7 +58,8 @@ def search_values(resource: Resource) -> dict[str, list[Any]]:
 
     token      'system|code', 'code' and 'system|', see tokens.py
     reference  'Type/id' without version, absolute urls as they are; references to contained resources are left out
-    date       {"lo": …, "hi": …}, UTC text of fixed width, `hi` being the first instant after it
+    date       {"lo": …, "hi": …}, UTC text of fixed width, `hi` being the first instant after it; `first` is where the
+               first event of a Timing begins, if its limits begin before
     """
     values: dict[str, list[Any]] = {}
     for name, sources in _sources(resource["resourceType"]):
@@ -114,7 +115,7 @@ def _converter(kind: Kind, data_type: str, only: str | None) -> Callable[[Any], 
         return lambda value: token_values(value, data_type)
     if kind == "reference":
         return lambda value: _reference_values(value, data_type, only)
-    return lambda value: [{"lo": lo, "hi": hi} for lo, hi in _spans(value, data_type)]
+    return lambda value: _date_values(value, data_type)
 
 
 def _reference_values(value: Any, data_type: str, only: str | None) -> list[str]:
@@ -129,10 +130,12 @@ def _reference_values(value: Any, data_type: str, only: str | None) -> list[str]
     return [unversioned(literal)]
 
 
-def _spans(value: Any, data_type: str) -> list[tuple[str, str]]:
-    if data_type == "Period":
-        return [period_span(value)]
+def _date_values(value: Any, data_type: str) -> list[dict[str, str]]:
     if data_type == "Timing":
-        limits = timing_span(value)
-        return [limits] if limits else []
-    return [span(value)]
+        limits, first = timing_span(value), first_event(value)
+        if limits is None:
+            return []
+        found = {"lo": limits[0], "hi": limits[1]}
+        return [found | {"first": first} if first and first != limits[0] else found]
+    lo, hi = period_span(value) if data_type == "Period" else span(value)
+    return [{"lo": lo, "hi": hi}]

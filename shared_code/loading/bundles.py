@@ -128,7 +128,9 @@ class BundleLoader:
         results = {e.index: _result(version) for (e, _), version in zip([*writes, *creates], done, strict=True)}
         rest = [entry for entry in plan.entries if entry.index not in results]
         # Once the writes are made, a read that fails cannot undo them.
-        read = await in_parallel([partial(_or_why_not, partial(self._read, caller, plan, entry)) for entry in rest])
+        read = await in_parallel(
+            [partial(_or_why_not, partial(self._read, caller, plan, entry), seed) for entry in rest]
+        )
         results |= {entry.index: result for entry, result in zip(rest, read, strict=True)}
         return [results[entry.index] for entry in plan.entries]
 
@@ -166,7 +168,7 @@ class BundleLoader:
         wave = waves.next()
         while wave:
             work = [partial(self._alone, caller, plan, entry, found, seed) for entry in wave]
-            done = await in_parallel([partial(_or_why_not, one) for one in work])
+            done = await in_parallel([partial(_or_why_not, one, seed) for one in work])
             for entry, result in zip(wave, done, strict=True):
                 results[entry.index] = result
                 plan.learn(entry, result.version.id if result.version and not result.error else None)
@@ -279,13 +281,18 @@ def _failed(error: errors.PortalError) -> Result:
     return Result(answer(error)[0], error=error)
 
 
-async def _or_why_not(work: Callable[[], Awaitable[Result]]) -> Result:
-    """The result of one entry, its failure among them: a fault of ours in one is not to hide what others made."""
+async def _or_why_not(work: Callable[[], Awaitable[Result]], seed: str | None) -> Result:
+    """The result of one entry, its failure among them: a fault of ours in one is not to hide what others made.
+
+    It is raised where the load has a seed, and so can be run again.
+    """
     try:
         return await work()
     except errors.PortalError as error:
         return _failed(error)
     except Exception:
+        if seed is not None:
+            raise
         log_event("bundle_entry", "failure", with_traceback=True)
         return _failed(errors.PortalError("the server failed; the fault is in its log"))
 

@@ -53,7 +53,7 @@ def read_entries(bundle: Resource) -> list[Entry | errors.Malformed]:
             "Bundle.type",
         )
     raw_entries = bundle.get("entry", [])
-    if not isinstance(raw_entries, list) or not all(isinstance(raw, dict) for raw in raw_entries):
+    if not isinstance(raw_entries, list):
         raise errors.Malformed("the entries of a Bundle are a list of objects", "Bundle.entry")
     return [_read(index, raw) for index, raw in enumerate(raw_entries)]
 
@@ -66,8 +66,10 @@ def require_read(entries: list[Entry | errors.Malformed]) -> list[Entry]:
     return [entry for entry in entries if isinstance(entry, Entry)]
 
 
-def _read(index: int, raw: dict[str, Any]) -> Entry | errors.Malformed:
+def _read(index: int, raw: Any) -> Entry | errors.Malformed:
     try:
+        if not isinstance(raw, dict):
+            raise errors.Malformed("an entry of a Bundle is an object", f"Bundle.entry[{index}]")
         return _entry(index, raw)
     except errors.Malformed as fault:
         return fault

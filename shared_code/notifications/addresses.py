@@ -57,7 +57,12 @@ def _address(point: dict[str, Any]) -> str | None:
         return None
     address = value.strip()
     if address[:7].lower() == "mailto:":
-        address = address[7:]
+        address = address[7:].partition("?")[0]
+    local, at, domain = address.rpartition("@")
+    try:
+        address = f"{local}{at}{domain.encode('idna').decode()}"  # a domain of other letters has a name in these
+    except UnicodeError:
+        return None
     return address if _ADDRESS.fullmatch(address) else None
 
 

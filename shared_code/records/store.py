@@ -117,6 +117,8 @@ class RecordStore:
         found, more = await self._versions(caller, item, below, query.count + 1, query.times.before)
         before = found[1 : query.count + 1]
         page, older = query.times.reached(found[: query.count])
+        if query.times.first and not older and await self._was_over(item, page[-1:], query.times.first):
+            page.pop()
         cursor = make_cursor("", "", str(page[-1]["version"])) if older and (more or len(found) > query.count) else None
         after_deletion = {one["version"] + 1 for one in before if one["deleted"]}
         versions = [stored(one, one["version"] == 1 or one["version"] in after_deletion) for one in page]
@@ -333,18 +335,28 @@ class RecordStore:
         before   the instant before which they were made
         Large versions fill a page of the store before they are `count`: then there are fewer.
         """
-        homes = [item["pk"], *item.get("movedFrom", [])]
-        if caller.kind != "system" and "movedTo" in item:
-            homes.append(item["movedTo"])  # where it went on, versions may name them beside another
         found: dict[int, Item] = {}
         complete_from = 0
         for rows, rest in await in_parallel(
-            [partial(self._versions_in, caller, pk, item, below, count + 1, before) for pk in homes]
+            [partial(self._versions_in, caller, pk, item, below, count + 1, before) for pk in _homes(item)]
         ):
             found |= {row["version"]: row for row in rows}
             complete_from = max(complete_from, rest)
         versions = [version for version in sorted(found, reverse=True) if version >= complete_from]
         return [found[version] for version in versions[:count]], complete_from > 0 or len(versions) > count
+
+    async def _was_over(self, item: Item, last: Sequence[Item], instant: str) -> bool:
+        """Whether a version had been followed by another at an instant, whoever may see that one."""
+        parameters: list[dict[str, Any]] = [
+            {"name": "@of", "value": item["id"]},
+            *({"name": "@next", "value": one["version"] + 1} for one in last),
+        ]
+        sql = "SELECT c.lastUpdated FROM c WHERE c.version = @next AND (c.id = @of OR c.of = @of)"
+        for pk in _homes(item) if last else ():
+            rows, _ = await first_page(self._records, sql, parameters, 1, item["id"], partition_key=pk)
+            if any(row["lastUpdated"] <= instant for row in rows):
+                return True
+        return False
 
     async def _versions_in(
         self, caller: Caller, pk: str, item: Item, below: int, count: int, before: str
@@ -372,6 +384,11 @@ class RecordStore:
         current = [row for row in rows if row["version"] < below and row["lastUpdated"] < before]
         seen = [row for row in [*current, *past] if row["version"] < below and sees(caller, row)]
         return seen, past[-1]["version"] if cut_short else 0
+
+
+def _homes(item: Item) -> list[str]:
+    """The partitions where a resource has versions; of one that has left a record also the one where it went on."""
+    return [item["pk"], *item.get("movedFrom", []), *([item["movedTo"]] if "movedTo" in item else [])]
 
 
 def sees(caller: Caller, item: Item) -> bool:

@@ -99,9 +99,13 @@ class Writer:
                 if pk is None:
                     break
                 item = (await self._transactions.unmarked([(write.item_id, pk)])).get((write.item_id, pk))
+            is_hidden = item is not None and not may_see(caller, write.type, item["person"])
+            # To a person what is another's looks as what never was does; to a system nothing is hidden.
+            if is_hidden or (item is None and write.interaction == "delete" and caller.kind != "system"):
+                missing = errors.NotFound(f"there is no {write.type}/{write.id}")
+                missing.about = f"{write.type}/{write.id}"
+                raise missing
             if item is not None:
-                if not may_see(caller, write.type, item["person"]):
-                    raise errors.NotFound(f"there is no {write.type}/{write.id}")
                 current[write.item_id] = item
             elif write.place:
                 _require_own_partition(write)
@@ -182,10 +186,7 @@ def _decide_all(
 
 
 def _require_made(caller: Caller, write: Write, made: Sequence[Change], result: Stored | None) -> None:
-    """Raises Forbidden or NotFound where the caller may not make what a write has turned out to be."""
-    if write.interaction == "delete" and result is None and caller.kind != "system":
-        # As what is another's, which a person is not to tell from what never was.
-        raise errors.NotFound(f"there is no {write.type}/{write.id}")
+    """Raises Forbidden where the caller may not make what a write has turned out to be."""
     if result and result.created and write.place:  # an update that makes something is a create, and no less guarded
         require_write(caller, "create", write.type, write.place.person)
     if caller.kind == "system":

@@ -170,14 +170,14 @@ def observations_query(days: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The Observations of @person that may count for one of these sorted days, as SQL and its values.
 
     Dates are stored in UTC and a day is of any offset, so each day is looked for with one before and one after. The
-    date of a Timing may begin long before the event that it counts for: all that overlap are looked at. An
+    limits of a Timing may begin long before the event that it counts for, which is found by itself then. An
     Observation without effective[x] has no date to be found by, so all of those are looked at: they are few.
     """
     values: dict[str, Any] = {}
     terms = ['NOT IS_DEFINED(c.s["date"])']
     for number, (first, end) in enumerate(_spans(days)):
         values |= {f"@first{number}": first, f"@end{number}": end}
-        within = f"d.lo < @end{number} AND d.hi > @first{number}"
+        within = " OR ".join(f"(d.{part} >= @first{number} AND d.{part} < @end{number})" for part in ("lo", "first"))
         terms.append(f'EXISTS(SELECT VALUE d FROM d IN c.s["date"] WHERE {within})')
     sql = (
         "SELECT c.id, c.resource FROM c WHERE c.kind = 'current' AND c.type = 'Observation' AND c.deleted = false"

@@ -14,6 +14,7 @@ from functions.negotiation import preference
         ("RETURN=Minimal", "minimal"),
         ('return="minimal"', "minimal"),
         ("return = minimal ; x=y", "minimal"),
+        ("handling=strict; return=minimal", "minimal"),
         ("respond-async, return=OperationOutcome", "operationoutcome"),
         ("return=representation, return=minimal", "representation"),
         ("handling=strict,return=minimal", "minimal"),

@@ -324,6 +324,13 @@ async def test_an_offer_of_another_protocol_is_passed_over(server: Server, conne
     assert (await client.answer())[2] == b"/b "
 
 
+async def test_an_offer_does_not_hide_that_the_client_wants_no_more(connect: Connect) -> None:
+    client = await connect()
+    client.send(b"GET /a HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n")
+    assert (await client.answer())[1][b"connection"] == b"close"
+    assert await client.rest() == b""
+
+
 async def test_what_only_a_proxy_does_is_refused(connect: Connect) -> None:
     client = await connect()
     client.send(b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere\r\n\r\n")

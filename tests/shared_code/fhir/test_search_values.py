@@ -122,6 +122,19 @@ def test_a_date_is_the_span_that_its_precision_leaves_open(effective: Any, spans
     assert [(span["lo"], span["hi"]) for span in values.get("date", [])] == spans
 
 
+@pytest.mark.parametrize(
+    ("timing", "first"),
+    [
+        ({"event": ["2024-03-02", "2024-03-01"]}, None),
+        ({"event": ["2024-03-02"], "repeat": {"boundsPeriod": {"start": "2024-01"}}}, "2024-03-02T00:00:00.000000Z"),
+        ({"repeat": {"boundsPeriod": {"start": "2024-01"}}}, None),
+    ],
+)
+def test_the_first_event_of_a_timing_is_told_where_its_limits_begin_before(timing: Any, first: str | None) -> None:
+    (value,) = search_values({"resourceType": "Observation", "effectiveTiming": timing})["date"]
+    assert value.get("first") == first
+
+
 def test_only_dates_of_a_choice_are_dates() -> None:
     assert search_values({"resourceType": "Immunization", "occurrenceString": "January 2012"}) == {}
 

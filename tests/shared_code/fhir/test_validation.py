@@ -80,7 +80,7 @@ DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
             patient(
                 text={
                     "status": "generated",
-                    "div": "<div lang='nl' xmlns = 'http://www.w3.org/1999/xhtml'>&eacute;&apos;&#233;&nbsp;a</div>",
+                    "div": "<div lang='nl' xmlns = 'http://www.w3.org/1999/xhtml'>&eacute;&apos;&#233;&#xe9;&#x1F600;&nbsp;a</div>",
                 }
             ),
             id="xhtml with the namespace after another attribute, and entities",
@@ -563,6 +563,24 @@ def test_valid(resource: Resource) -> None:
             "Patient.text.div",
             "'&bogus;', which is no entity of XHTML",
             id="an entity that nobody defines",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a & b</div>"}),
+            "Patient.text.div",
+            "every '&' that begins no entity is written &amp;",
+            id="an ampersand by itself",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a &#x0; b</div>"}),
+            "Patient.text.div",
+            "'&#x0;', which is no character of XML",
+            id="the number of no character",
+        ),
+        pytest.param(
+            patient(text={"status": "generated", "div": f"{DIV}a &#1f; b</div>"}),
+            "Patient.text.div",
+            "'&#1f;', which is no number",
+            id="a number that is none",
         ),
         pytest.param(
             patient(text={"status": "generated", "div": f'{DIV}<p title="&rsqb;">a</p></div>'}),

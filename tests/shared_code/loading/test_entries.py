@@ -108,13 +108,21 @@ def test_all_that_ask_amiss_are_named_together() -> None:
         {"resourceType": "Bundle", "type": "collection"},
         {"resourceType": "Bundle", "type": ["batch"]},
         {"resourceType": "Bundle", "type": "batch", "entry": {}},
-        {"resourceType": "Bundle", "type": "batch", "entry": [[]]},
     ],
     ids=str,
 )
 def test_what_is_no_transaction_or_batch_is_refused(bundle: dict[str, Any]) -> None:
     with pytest.raises(errors.Malformed):
         read_entries(bundle)
+
+
+@pytest.mark.parametrize("junk", [None, "x", 1, [], [{}]])
+def test_an_entry_that_is_no_object_is_named_and_hides_no_other(junk: Any) -> None:
+    good = {"request": {"method": "GET", "url": "Patient/a"}}
+    first, second = read_entries({"resourceType": "Bundle", "type": "batch", "entry": [junk, good]})
+    assert isinstance(first, errors.Malformed)
+    assert first.issues[0].path == "Bundle.entry[0]"
+    assert not isinstance(second, errors.Malformed)
 
 
 def test_a_bundle_without_entries_has_none() -> None:

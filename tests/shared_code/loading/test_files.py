@@ -231,6 +231,22 @@ async def test_a_fault_of_the_server_is_tried_again_and_at_last_said(database: D
     assert error == {"text": "the server failed; the fault is in its log"}
 
 
+async def test_a_fault_of_the_server_in_one_entry_of_a_batch_is_tried_again(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: Any, **__: Any) -> Any:
+        raise KeyError("Anna Peeters")
+
+    file = await loading.put("a.json", text(batch(put(patient(id="anna")), post(observation("anna")))))
+    with monkeypatch.context() as during:
+        during.setattr(loading.store, "transact", failing)
+        with pytest.raises(KeyError):
+            await loading.files.load(file, "message-1")
+    assert (await job_of(loading, file))["status"] == "running"
+    await loading.files.load(file, "message-1")
+    assert (await job_of(loading, file))["counts"] == {"Patient": 1, "Observation": 1}
+
+
 async def test_two_lines_with_one_resource_count_in_their_order(loading: Loading) -> None:
     first, last = observation("anna", id="w"), observation("anna", id="w", status="amended")
     other = json.dumps(observation("bert")).encode()

@@ -49,6 +49,8 @@ def test_the_lowest_rank_is_preferred_and_no_rank_comes_last():
         email("ann@-example.org"),
         email("ann(home)@example.org"),
         email("ann@[192.0.2.1]"),
+        email("müller@example.de"),
+        email(f"ann@{'ü' * 64}.de"),
         email(""),
         {"system": "email", "_value": {"extension": [{"url": "http://x.org/absent", "valueCode": "masked"}]}},
         None,
@@ -75,6 +77,8 @@ def test_a_period_covers_all_of_its_first_and_last_day(period: dict[str, str]):
         ("mailto:ann@example.org", "ann@example.org"),
         ("Mailto:Ann.O'Hara+portal@mail.example.co.uk", "Ann.O'Hara+portal@mail.example.co.uk"),
         ("a@b.xn--p1ai", "a@b.xn--p1ai"),
+        ("x@müller.example.de", "x@xn--mller-kva.example.de"),
+        ("mailto:ann@example.org?subject=x", "ann@example.org"),
         (f"{'a' * 64}@example.org", f"{'a' * 64}@example.org"),
     ],
 )

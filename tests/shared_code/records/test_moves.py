@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
 import pytest
 
 from shared_code import errors
 from shared_code.fhir import parse
-from shared_code.records import HistoryQuery, RecordStore, read_query
+from shared_code.records import HistoryQuery, RecordStore, read_history_query, read_query
 from tests.builders import appointment, observation, person, system
+
+if TYPE_CHECKING:
+    from azure.cosmos.aio import DatabaseProxy
 
 
 async def versions(store: RecordStore, who: str | None, resource_type: str, resource_id: str, count: int) -> list[str]:
@@ -144,6 +151,51 @@ async def test_a_person_names_no_further_patient_but_keeps_those_that_a_system_n
     with pytest.raises(errors.Forbidden):
         await store.update(person("anna"), appointment("anna", "bert", id=made.id))
     await store.delete(person("anna"), "Appointment", made.id)
+
+
+async def test_what_was_once_in_a_persons_record_looks_to_them_as_what_never_was(store: RecordStore) -> None:
+    made = await store.create(system(), appointment("anna", "bert"))
+    await store.update(system(), appointment("anna", id=made.id))
+    for if_match in (None, "*", 'W/"1"'):
+        told = []
+        for own in (made.id, "never-was"):
+            with pytest.raises(errors.NotFound) as raised:
+                await store.delete(person("bert"), "Appointment", own, if_match)
+            told.append((str(raised.value).replace(own, "…"), raised.value.about == f"Appointment/{own}"))
+        assert told[0] == told[1] == ("there is no Appointment/…", True)
+
+
+async def test_a_version_that_others_see_ends_the_one_before_it(store: RecordStore) -> None:
+    made = await store.create(system(), appointment("anna", "bert"))
+    instants = [made.last_updated]
+    for patients, status in ((["anna"], "booked"), (["anna"], "arrived"), (["anna", "bert"], "arrived")):
+        await asyncio.sleep(0.005)
+        changed = appointment(*patients, id=made.id, status=status)
+        instants.append((await store.update(system(), changed)).last_updated)
+    seen = []
+    for instant in instants:
+        query = read_history_query([("_at", instant)])
+        seen.append([v.version for v in (await store.history(person("bert"), "Appointment", made.id, query)).resources])
+    assert seen == [[1], [], [], [4]]
+    whole = read_history_query([("_at", made.last_updated[:4])])
+    versions = (await store.history(person("bert"), "Appointment", made.id, whole)).resources
+    assert [version.version for version in versions] == [4, 1]
+
+
+async def test_a_version_is_never_older_than_the_one_before_it(database: DatabaseProxy) -> None:
+    clock = iter([datetime(2026, 1, 1, 12, 0, second, tzinfo=UTC) for second in (5, 3, 4, 9)])
+    containers = map(database.get_container_client, ("records", "keys", "transactions"))
+    now = next(clock)
+    store = RecordStore(*containers, lambda: now)
+    made = await store.create(system(), observation("anna"))
+    stamps = [made.last_updated]
+    for status in ("amended", "corrected"):
+        now = next(clock)
+        stamps.append((await store.update(system(), observation("anna", id=made.id, status=status))).last_updated)
+    now = next(clock)
+    deleted = await store.delete(system(), "Observation", made.id)
+    assert deleted is not None
+    assert [*stamps, deleted.last_updated] == [f"2026-01-01T12:00:0{second}.000Z" for second in (5, 5, 5, 9)]
 
 
 async def test_a_person_who_names_a_patient_is_found_by_that(store: RecordStore) -> None:
