@@ -234,7 +234,8 @@ class _Connection(asyncio.Protocol):
             return
         if self._exchanges:
             self._server.begin(self._exchanges[0])
-        self.look_whether_to_read()
+        if not self._reads:
+            self.look_whether_to_read()
 
     def closes_after(self, exchange: Exchange) -> bool:
         """Whether the answer to a request is the last one: its client or the server wants no more."""
@@ -296,7 +297,8 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._receiving.take(body)
-        self.look_whether_to_read()
+        if self._receiving.is_full:
+            self.look_whether_to_read()
 
     def on_message_complete(self) -> None:
         self._receiving.end(whole=True)

@@ -112,26 +112,21 @@ class Database:
         """
         self._loop, self._is_alone = asyncio.get_running_loop(), is_alone
 
-    @contextmanager
-    def write(self) -> Iterator[Work]:
-        """Everything inside is written, or nothing is; when, is told by `group`, and at once where there is none."""
+    def begin(self) -> Work:
+        """What is written by it until its `end` is written as a whole, or not at all.
+
+        When that is sure to stay is told by `group`; at once where there is none.
+        """
         # Where nobody else is waiting, there is nothing to wait for.
         if self._loop is None or (self.group is None and self._is_alone()):
-            work = Work(self.connection, is_alone=True)
-        else:
-            if self.group is None:
-                self.connection.execute("BEGIN")
-                self.group = self._loop.create_future()
-                self._loop.call_soon(self.commit_group)
-            elif not self.connection.in_transaction:  # as where the disk is full: nothing may be kept of the group
-                raise sqlite3.OperationalError("what was written with this request was taken back")
-            work = Work(self.connection, is_alone=False)
-        try:
-            yield work
-            work.end()
-        except BaseException:
-            work.undo()
-            raise
+            return Work(self.connection, is_alone=True)
+        if self.group is None:
+            self.connection.execute("BEGIN")
+            self.group = self._loop.create_future()
+            self._loop.call_soon(self.commit_group)
+        elif not self.connection.in_transaction:  # as where the disk is full: nothing may be kept of the group
+            raise sqlite3.OperationalError("what was written with this request was taken back")
+        return Work(self.connection, is_alone=False)
 
     def commit_group(self) -> None:
         """Commit what is written so far, and let its answers go."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -193,25 +191,38 @@ class Writes:
         return None if ttl == -1 else self.ts + ttl
 
 
-@contextmanager
-def writing(file: Database, container: Container) -> Iterator[Writes]:
+class writing:  # noqa: N801 - used as what it is read as: `with writing(file, container) as writes`
     """A transaction on `container`; the counters go up with it, in the file and in memory.
 
     Raises AlreadyExistsError for what was to be created, also where something else has failed after it.
     """
-    with file.write() as work:
-        writes = Writes(work, container)
+
+    def __init__(self, file: Database, container: Container) -> None:
+        self._file, self._container = file, container
+
+    def __enter__(self) -> Writes:
+        self._work = self._file.begin()
+        self._writes = Writes(self._work, self._container)
+        return self._writes
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        writes, container = self._writes, self._container
         try:
-            yield writes
-        except CosmosError:
-            writes.flush()
+            if error is None:
+                writes.flush(is_last=not writes.removed)
+                if writes.removed:
+                    keep(self._work.connection, container.number, Counters(writes.lsn, writes.last_item))
+                self._work.end()
+            elif isinstance(error, CosmosError):
+                writes.flush()
+        except BaseException:
+            self._work.undo()
             raise
-        writes.flush(is_last=not writes.removed)
-        if writes.removed:
-            keep(work.connection, container.number, Counters(writes.lsn, writes.last_item))
-    if writes.count:
-        container.lsn, container.last_item = writes.lsn, writes.last_item
-        container.removed += writes.removed
+        if error is not None:
+            self._work.undo()
+        elif writes.count:
+            container.lsn, container.last_item = writes.lsn, writes.last_item
+            container.removed += writes.removed
 
 
 def sweep(file: Database, container: Container, at_most: int) -> None:
