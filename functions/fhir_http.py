@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from shared_code.azure.settings import settings
 from shared_code.events import Outcome, log_event
 from shared_code.fhir import Resource, answer, dump, parse
 from shared_code.identity import Caller, TokenChecker
+from shared_code.records import is_fhir_id
 
 MAX_RESOURCE_BODY_BYTES = 4_000_000  # a resource of 1.5 MB may be sent with white space and escapes
 ALL_METHODS = None  # a function that lists none gets them all; what nobody lists, the host answers with an empty 404
@@ -37,9 +37,8 @@ class Answer:
 
 # What may be raised before anybody has looked at the token.
 _BEFORE_TOKEN = (errors.MethodNotAllowed, errors.NotAcceptable, errors.NotImplementedHere)
-_LOGGED = frozenset({"type", "id", "vid"})  # of what is in an address
+_LOGGED = frozenset({"type", "id", "vid"})  # of what is in an address, if it has their form: else it may be a name
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # of a resource, or its type: anything else in a path may be anybody's name
 # What a page may read of an answer beside its body; which pages get one is decided in front of the functions.
 _FOR_BROWSERS = "Allow, ETag, Last-Modified, Location, Retry-After"
 _COME_AGAIN = frozenset({429, 503})
@@ -65,14 +64,14 @@ def fhir_http(interaction: Interaction, *, is_open: bool = False) -> Function:
             result = failure(await _token_first(req, error) if before_token else error)
         except Exception:
             log_event(interaction.__name__, "failure", with_traceback=True)
-            result = failure(errors.PortalError("the server failed; the fault is in its log"))
+            result = failure(errors.of_the_server())
         log_event(
             interaction.__name__,
             _outcome(result.status),
             method=req.method if req.method in _METHODS else "other",
             status=result.status,
             ms=round((time.perf_counter() - began) * 1000, 1),
-            **{name: value for name, value in req.route_params.items() if name in _LOGGED and _ID.fullmatch(value)},
+            **{name: value for name, value in req.route_params.items() if name in _LOGGED and is_fhir_id(value)},
         )
         body = b"" if result.body is None else result.body.encode()  # to HEAD the host sends its length alone
         headers = {"Cache-Control": "no-store", **result.headers}

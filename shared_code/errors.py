@@ -25,6 +25,11 @@ class PortalError(Exception):
         super().__init__("; ".join(issue.text for issue in self.issues))
 
 
+def of_the_server() -> PortalError:
+    """What a caller is told of a mistake of ours, of which the log has all."""
+    return PortalError("the server failed; the fault is in its log")
+
+
 class Malformed(PortalError):
     """The request cannot be parsed: not JSON, a wrong parameter, a wrong header (400)."""
 

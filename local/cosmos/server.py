@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import sqlite3
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 
 from local.cosmos import batch, feeds, items, queries, resources
@@ -210,13 +210,8 @@ def _headers(sent: dict[bytes, bytes], answer: Answer) -> list[tuple[str, str]]:
     asked_as = sent.get(b"x-ms-activity-id")
     return [
         ("content-type", answer.content_type),
-        ("x-ms-activity-id", _activity_id() if asked_as is None else asked_as.decode("latin-1")),
+        ("x-ms-activity-id", str(uuid.uuid4()) if asked_as is None else asked_as.decode("latin-1")),
         ("x-ms-request-charge", f"{answer.charge:.2f}"),
         ("x-ms-version", "2020-07-15"),
         *answer.headers.items(),
     ]
-
-
-def _activity_id() -> str:
-    digits = f"{random.getrandbits(128):032x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

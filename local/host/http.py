@@ -104,19 +104,18 @@ class HttpSide:
             _send(exchange, preflight)
             return
         added = self._custom + self._cors.headers(headers)
-        answer = await self._answer(request, exchange, added)
-        if answer is not None:
-            _send(exchange, answer, added)
+        try:
+            answer = await self._answer(request, exchange, added)
+        except BrokenOffError:
+            log.info("%s %s was broken off by its client, no function is called", request.method, request.path)
+            return
+        _send(exchange, answer, added)
 
-    async def _answer(self, request: Request, exchange: Exchange, added: Headers) -> Answer | None:
-        """None where there is nobody to answer any more."""
+    async def _answer(self, request: Request, exchange: Exchange, added: Headers) -> Answer:
         if not self.ready:
             return Answer(503, [("content-type", "text/plain")], b"Function host is not running.")
         if request.path.lower().startswith("/admin/"):
-            try:
-                body = await _body(exchange, request.headers, self._limits.body_bytes)
-            except BrokenOffError:
-                return None
+            body = await _body(exchange, request.headers, self._limits.body_bytes)
             return await self._admin.answer(request.method, request.path, request.key, body or b"")
         found = self._found(request)
         if found is None:
@@ -148,7 +147,7 @@ class HttpSide:
 
     async def _run(
         self, function: Function, request: Request, values: Mapping[str, str], exchange: Exchange, added: Headers
-    ) -> Answer | None:
+    ) -> Answer:
         self._outstanding += 1
         impatience = asyncio.get_running_loop().call_later(
             self._limits.answer_seconds, _give_up, exchange, added, function.name, self._limits.answer_seconds
@@ -167,9 +166,6 @@ class HttpSide:
                 async with self._free:
                     return await self._called(function, request, values, body)
             return await self._called(function, request, values, body)
-        except BrokenOffError:
-            log.info("%s %s was broken off by its client, no function is called", request.method, request.path)
-            return None
         finally:
             impatience.cancel()
             self._outstanding -= 1

@@ -15,7 +15,6 @@ from local.host.shapes import Message, TypedData
 Headers = list[tuple[str, str]]
 # Set by the server, or a matter of one connection: a function's own would contradict what is sent.
 NOT_PASSED_ON = frozenset({"content-length", "transfer-encoding", "connection", "date", "server", "keep-alive"})
-WITHOUT_LENGTH = frozenset({204, 304})
 PATH_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@")
 SAME_SITE = {1: "lax", 2: "strict", 3: "none"}
 

@@ -10,7 +10,7 @@ from shared_code.fhir.findings import Place, Pointers, rendered
 from shared_code.fhir.homes import home_of, other_patients
 from shared_code.fhir.json_door import dump, parse
 from shared_code.fhir.outcomes import ANSWERS, answer, outcome
-from shared_code.fhir.references import make_relative, own_reference, unversioned
+from shared_code.fhir.references import make_relative, own_reference, restful, unversioned
 from shared_code.fhir.resource_types import SHARED_TYPES, Resource, is_homed_type, resource_types
 from shared_code.fhir.search_values import SearchParameter, search_parameters, search_values
 from shared_code.fhir.validation import validate
@@ -38,6 +38,7 @@ __all__ = [
     "parse",
     "rendered",
     "resource_types",
+    "restful",
     "search_parameters",
     "search_values",
     "span",

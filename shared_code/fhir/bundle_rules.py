@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from shared_code.fhir.references import restful
 from shared_code.fhir.resource_types import resource_types
 from shared_code.fhir.rule_forms import Broken, Rule, any_of
 
@@ -16,13 +17,12 @@ _FIRST = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "b
 # whose fullUrls are those of other ids.
 _WITH_OTHER_IDS = frozenset({"batch", "transaction", "collection", "message"})
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.")
-_RESTFUL = re.compile(r"https?://\S+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 
 
 def named_by(full_url: str) -> tuple[str, str] | None:
     """Type and id of the resource that a fullUrl such as "https://…/Patient/p1" names; None for any other form."""
-    match = _RESTFUL.fullmatch(full_url)
-    return (match[1], match[2]) if match and match[1] in resource_types() else None
+    parts = restful(full_url)
+    return parts[1:] if parts and parts[1] in resource_types() else None
 
 
 def _bundle(value: dict[str, Any]) -> Iterator[Broken]:

@@ -9,6 +9,7 @@ from typing import Any
 from shared_code.fhir.findings import Place
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_RESTFUL = re.compile(r"(https?://\S+/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _VERSION = re.compile(r"/_history/[A-Za-z0-9\-.]{1,64}$")
 
 
@@ -16,6 +17,12 @@ def relative(text: str) -> tuple[str, str] | None:
     """Type and id of a relative literal reference ('Patient/p1', 'Patient/p1/_history/2'); None for any other form."""
     match = _RELATIVE.fullmatch(text)
     return (match[1], match[2]) if match else None
+
+
+def restful(url: str) -> tuple[str, str, str] | None:
+    """Root, type and id of a RESTful url: 'https://…/fhir/', 'Patient' and 'p1'; None for any other form."""
+    match = _RESTFUL.fullmatch(url)
+    return (match[1], match[2], match[3]) if match else None
 
 
 def unversioned(text: str) -> str:

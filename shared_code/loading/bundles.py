@@ -294,7 +294,7 @@ async def _or_why_not(work: Callable[[], Awaitable[Result]], seed: str | None) -
         if seed is not None:
             raise
         log_event("bundle_entry", "failure", with_traceback=True)
-        return _failed(errors.PortalError("the server failed; the fault is in its log"))
+        return _failed(errors.of_the_server())
 
 
 async def off_the_loop[T](size: int, work: Callable[[], T]) -> T:

@@ -69,7 +69,7 @@ class FileLoader:
         except Exception as fault:
             wrong = isinstance(fault, errors.PortalError) and not isinstance(fault, _MAY_PASS)
             if wrong or last_try:
-                unknown = errors.PortalError("the server failed; the fault is in its log")
+                unknown = errors.of_the_server()
                 job.fail({}, fault if isinstance(fault, errors.PortalError) else unknown)
                 await job.finish("failed")
             if wrong:

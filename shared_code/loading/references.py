@@ -9,11 +9,10 @@ from enum import Enum
 from typing import Any
 
 from shared_code.errors import Issue
-from shared_code.fhir import Place, own_reference, rendered, unversioned
+from shared_code.fhir import Place, own_reference, rendered, restful, unversioned
 from shared_code.loading.entries import Entry
 
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)", re.DOTALL)
-_RESTFUL_URL = re.compile(r"(https?://\S+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})")
 _IN_TEXT = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)""")
 
 
@@ -74,9 +73,9 @@ def names_of(entry: Entry, base_url: str) -> Iterator[str]:
     if not entry.full_url:
         return
     yield entry.full_url
-    match = _RESTFUL_URL.fullmatch(entry.full_url)
-    if match and (entry.method == "POST" or match[1] == f"{base_url}/"):
-        yield match[2]
+    parts = restful(entry.full_url)
+    if parts and (entry.method == "POST" or parts[0] == f"{base_url}/"):
+        yield f"{parts[1]}/{parts[2]}"
 
 
 def name_of(link: Link) -> str:
@@ -85,9 +84,9 @@ def name_of(link: Link) -> str:
     Source: https://hl7.org/fhir/R4/bundle.html#references
     """
     if link.own == link.sent and link.entry.full_url:
-        match = _RESTFUL_URL.fullmatch(link.entry.full_url)
-        if match:
-            return f"{match[1]}{link.sent}"
+        parts = restful(link.entry.full_url)
+        if parts:
+            return f"{parts[0]}{link.sent}"
     return link.sent
 
 

@@ -8,7 +8,7 @@ from shared_code.records.answers import address_of, history_bundle, raw, searchs
 from shared_code.records.conditions import Condition, read_condition
 from shared_code.records.histories import HistoryQuery, read_history_query
 from shared_code.records.items import Stored, fhir_instant
-from shared_code.records.locating import partition_key, server_id
+from shared_code.records.locating import is_fhir_id, partition_key, server_id
 from shared_code.records.search import Page, Query, read_query
 from shared_code.records.store import RecordStore, require_type, single, update_write
 from shared_code.records.transactions import Contended, until_uncontended
@@ -28,6 +28,7 @@ __all__ = [
     "address_of",
     "fhir_instant",
     "history_bundle",
+    "is_fhir_id",
     "partition_key",
     "raw",
     "read_condition",

@@ -117,7 +117,7 @@ class RecordStore:
         found, more = await self._versions(caller, item, below, query.count + 1, query.times.before)
         before = found[1 : query.count + 1]
         page, older = query.times.reached(found[: query.count])
-        if query.times.first and not older and await self._was_over(item, page[-1:], query.times.first):
+        if query.times.first and page and not older and await self._was_over(item, page[-1], query.times.first):
             page.pop()
         cursor = make_cursor("", "", str(page[-1]["version"])) if older and (more or len(found) > query.count) else None
         after_deletion = {one["version"] + 1 for one in before if one["deleted"]}
@@ -345,14 +345,14 @@ class RecordStore:
         versions = [version for version in sorted(found, reverse=True) if version >= complete_from]
         return [found[version] for version in versions[:count]], complete_from > 0 or len(versions) > count
 
-    async def _was_over(self, item: Item, last: Sequence[Item], instant: str) -> bool:
+    async def _was_over(self, item: Item, version: Item, instant: str) -> bool:
         """Whether a version had been followed by another at an instant, whoever may see that one."""
         parameters: list[dict[str, Any]] = [
             {"name": "@of", "value": item["id"]},
-            *({"name": "@next", "value": one["version"] + 1} for one in last),
+            {"name": "@next", "value": version["version"] + 1},
         ]
         sql = "SELECT c.lastUpdated FROM c WHERE c.version = @next AND (c.id = @of OR c.of = @of)"
-        for pk in _homes(item) if last else ():
+        for pk in _homes(item):
             rows, _ = await first_page(self._records, sql, parameters, 1, item["id"], partition_key=pk)
             if any(row["lastUpdated"] <= instant for row in rows):
                 return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from itertools import chain
+from itertools import batched, chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -103,23 +103,22 @@ class Writes:
         is_last  nothing else is written in the transaction
         """
         new, self._new = self._new, []
-        several, one = self.container.insert_several, self.container.insert_one
+        if not new:
+            return
         is_whole = is_last and len(new) in (1, INSERTED_AT_ONCE)
-        while len(new) >= INSERTED_AT_ONCE:
-            rows, new = new[:INSERTED_AT_ONCE], new[INSERTED_AT_ONCE:]
-            connection = self._work.last_statement if is_whole else self._connection
-            try:
-                connection.execute(several, list(chain.from_iterable(rows)))
-            except sqlite3.IntegrityError:
-                new = rows + new  # nothing of it is written; one by one they tell which it is
-                is_whole = False
-                break
-        for row in new:
-            connection = self._work.last_statement if is_whole else self._connection
-            try:
-                connection.execute(one, row)
-            except sqlite3.IntegrityError:
-                raise AlreadyExistsError(row[0]) from None
+        connection = self._work.last_statement if is_whole else self._connection
+        for rows in batched(new, INSERTED_AT_ONCE, strict=False):
+            if len(rows) == INSERTED_AT_ONCE:
+                try:
+                    connection.execute(self.container.insert_several, list(chain.from_iterable(rows)))
+                    continue
+                except sqlite3.IntegrityError:
+                    connection = self._connection  # nothing of it is written; one by one they tell which it is
+            for row in rows:
+                try:
+                    connection.execute(self.container.insert_one, row)
+                except sqlite3.IntegrityError:
+                    raise AlreadyExistsError(row[0]) from None
 
     def update(self, item: StoredItem, document: Document) -> StoredItem:
         """Replace the content of an item that exists."""

@@ -111,19 +111,24 @@ async def test_nothing_is_answered_before_its_commit(grouped: tuple[Database, Co
     assert file.group is None
 
 
+async def nothing_of_it_stays(file: Database, container: Container, group: asyncio.Future[None]) -> None:
+    """The group fails, nothing of it is stored, and the next write is."""
+    with pytest.raises(sqlite3.Error):
+        await group
+    assert ids_that_others_see(file, container) == []
+    write(file, container, "next")
+    assert file.group is not None
+    await file.group
+    assert ids_that_others_see(file, container) == ["next"]
+
+
 async def test_a_commit_that_fails_fails_all_that_waited_for_it(grouped: tuple[Database, Container]) -> None:
     file, container = grouped
     write(file, container, "a")
     group = file.group
     assert group is not None
     file.connection.execute("INSERT INTO child VALUES (1)")  # whose parent is missing, which only the commit looks at
-    with pytest.raises(sqlite3.Error):
-        await group
-    assert ids_that_others_see(file, container) == []
-    write(file, container, "b")
-    assert file.group is not None
-    await file.group
-    assert ids_that_others_see(file, container) == ["b"]
+    await nothing_of_it_stays(file, container, group)
 
 
 async def test_a_group_that_has_lost_its_transaction_takes_nothing_more(grouped: tuple[Database, Container]) -> None:
@@ -134,10 +139,4 @@ async def test_a_group_that_has_lost_its_transaction_takes_nothing_more(grouped:
     file.connection.execute("ROLLBACK")  # as SQLite does by itself where the disk is full
     with pytest.raises(sqlite3.OperationalError, match="was taken back"):
         write(file, container, "b")
-    with pytest.raises(sqlite3.Error):
-        await group
-    assert ids_that_others_see(file, container) == []
-    write(file, container, "c")
-    assert file.group is not None
-    await file.group
-    assert ids_that_others_see(file, container) == ["c"]
+    await nothing_of_it_stays(file, container, group)
