@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import sqlite3
 from collections.abc import Awaitable
-from email.utils import parsedate_to_datetime
 
 from local.cosmos import charge
 from local.cosmos.account import Account
@@ -19,7 +18,7 @@ from local.cosmos.storage.catalog import Container
 from local.cosmos.storage.changes import Changes, Wanted, read_changes
 from local.cosmos.storage.items import now
 from local.cosmos.storage.versions import read_versions
-from local.cosmos.wire import Answer, Request
+from local.cosmos.wire import Answer, Request, moment
 
 _ALL = "SELECT * FROM c"
 _LATEST_VERSION, _ALL_VERSIONS = "incremental feed", "full-fidelity feed"
@@ -107,13 +106,10 @@ def _after(since: str | None, container: Container) -> int:
 
 
 def _second(text: str) -> int:
-    try:
-        parsed = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
+    second = moment(text)
+    if second is None:
         raise bad_request("The If-Modified-Since is not an RFC 1123 date.")
-    return int(parsed.timestamp())
+    return int(second)
 
 
 def _documents(container: Container, rows: list[bytes]) -> bytes:

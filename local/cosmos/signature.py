@@ -7,12 +7,10 @@ import binascii
 import hashlib
 import hmac
 import time
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from local.cosmos.errors import CosmosError
-from local.cosmos.wire import Request
+from local.cosmos.wire import Request, moment
 
 EMULATOR_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 _CLOCK_SKEW_SECONDS = 15 * 60
@@ -48,7 +46,10 @@ class AccountKey:
                 f" as per the protocol, and check the key being used. Server used the following payload to sign:"
                 f" '{request.method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n'"
             )
-        if abs(time.time() - _seconds(date)) > _CLOCK_SKEW_SECONDS:
+        signed_at = moment(date)
+        if signed_at is None:
+            raise _unauthorized("The x-ms-date header is missing or is not an RFC 1123 date.")
+        if abs(time.time() - signed_at) > _CLOCK_SKEW_SECONDS:
             raise CosmosError(403, "The date of the request is more than 15 minutes away from the server's clock.")
 
 
@@ -80,17 +81,6 @@ def signed_resource(segments: list[str]) -> tuple[str, str]:
     if len(segments) % 2:
         return segments[-1], "/".join(segments[:-1])
     return segments[-2], "/".join(segments)
-
-
-@lru_cache(maxsize=64)
-def _seconds(date: str) -> float:
-    try:
-        parsed = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise _unauthorized("The x-ms-date header is missing or is not an RFC 1123 date.")
-    return parsed.timestamp()
 
 
 def _unauthorized(message: str) -> CosmosError:

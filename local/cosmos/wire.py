@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import unquote
 
 from local.cosmos.errors import bad_request
@@ -50,6 +52,16 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     charge: float = 0.0
     content_type: str = JSON
+
+
+@lru_cache(maxsize=64)  # many requests of a second have the same
+def moment(date: str) -> float | None:
+    """An RFC 1123 date as seconds since 1970; None for anything else."""
+    try:
+        parsed = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return None
+    return None if parsed.tzinfo is None else parsed.timestamp()
 
 
 def path_segments(raw_path: bytes) -> list[str]:
